@@ -1,0 +1,69 @@
+"""The one way to the database: an engine, and transactions that run queued work only once they have committed."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+log = structlog.get_logger("common.database")
+
+
+class Transaction:
+    """An open transaction. `connection` runs statements; `after_commit` queues work that must not run if it fails."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` once this transaction has committed. A failure there is logged and left to the sweeps."""
+        self._after_commit.append(work)
+
+    async def run_after_commit(self) -> None:
+        """Runs the queued work in order; called by `Database.transaction` alone."""
+        for work in self._after_commit:
+            try:
+                await work()
+            except Exception:  # noqa: BLE001 - the commit stands; a sweep finds what was not done.
+                log.warning("after_commit_failed", exc_info=True)
+
+
+class Database:
+    """One pool of connections to one PostgreSQL. Made by a composition root, closed by it."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, prepared_statements: bool = True) -> None:
+        """`url` is a libpq URL (`postgresql://…`); PgBouncer in transaction mode needs `prepared_statements=False`."""
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commits when the block ends, rolls back when it raises."""
+        async with self.engine.begin() as connection:
+            transaction = Transaction(connection)
+            yield transaction
+        await transaction.run_after_commit()
+
+    async def close(self) -> None:
+        """Closes every pooled connection."""
+        await self.engine.dispose()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Names the psycopg driver in a libpq URL."""
+    scheme, separator, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not separator:
+        raise ValueError("DATABASE_URL must begin with postgresql://")
+    return f"postgresql+psycopg://{rest}"

@@ -1,0 +1,1 @@
+"""The Request Network's service: where users submit requests and read answers."""

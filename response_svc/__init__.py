@@ -1,0 +1,1 @@
+"""The Response Network's service: the master of users and settings, which executes requests."""

@@ -1,0 +1,1 @@
+"""Both networks on one machine with embedded parts, for the demonstration, for trying out and for the tests."""

@@ -1,0 +1,1 @@
+"""Bundles, custody and the spool: everything about carrying files that needs no database and no server."""
