@@ -93,7 +93,8 @@ lint-imports: $(READY)
 lint-protos: $(READY)
 	buf lint
 	buf format --diff --exit-code --path protos/airlock
-	buf breaking --against protos/released.binpb
+	@image=$$(mktemp --suffix=.binpb); trap 'rm -f "$$image"' EXIT; buf build -o "$$image"; \
+	buf breaking "$$image" --against protos/released.binpb --config '{"version":"v2","breaking":{"use":["WIRE_JSON"]}}'
 
 .PHONY: lint-gen
 lint-gen: $(READY)
