@@ -1,0 +1,75 @@
+"""What a search engine gives back: an answer, its health, or one of these errors.
+
+EngineError
+├── EngineUnavailableError    may pass: not reachable, overloaded, or its answer was garbage
+├── EngineTimeoutError        may pass: no answer within the time
+├── PartialResultError        may pass: some shards did not answer, and the request takes no partial answer
+├── EngineRefusedError        final: the engine understood and said no
+├── UnsupportedQueryError     final: this engine cannot answer such a query as Elasticsearch would
+└── ResultTooLargeError       final: the answer is beyond the limit
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswer:
+    """One answer. `body` is the engine's JSON, byte for byte; `hit_count` its total, 0 where not counted."""
+
+    body: bytes
+    took_ms: int
+    hit_count: int
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHealth:
+    """Whether an engine can answer now. `detail` is safe to show to an operator."""
+
+    name: str
+    version: str
+    healthy: bool
+    detail: str
+
+
+class EngineError(Exception):
+    """A search that gave no answer. `message` names cause and next step, is bounded and safe to show."""
+
+    may_pass: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class EngineUnavailableError(EngineError):
+    """The engine cannot be reached, is overloaded, or answered with something that is no answer."""
+
+    may_pass = True
+
+
+class EngineTimeoutError(EngineError):
+    """The engine did not answer within the time."""
+
+    may_pass = True
+
+
+class PartialResultError(EngineError):
+    """Only a part of the index answered, and the request accepts no partial answer."""
+
+    may_pass = True
+
+
+class EngineRefusedError(EngineError):
+    """The engine refused the search; asking again changes nothing."""
+
+
+class UnsupportedQueryError(EngineError):
+    """The search is valid, but this engine cannot answer it as Elasticsearch would."""
+
+
+class ResultTooLargeError(EngineError):
+    """The answer is larger than a result may be."""
