@@ -1,0 +1,42 @@
+"""What sign-in needs to know of an account, and the port through which each service supplies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as far as sign-in is concerned. `password_hash` is an Argon2id string in PHC form."""
+
+    user_id: UUID
+    username: str
+    full_name: str
+    role: str
+    profile_type: str
+    priority: int
+    is_active: bool
+    password_hash: str
+
+
+class AccountDirectory(Protocol):
+    """Where accounts are found. Every method runs in the caller's transaction."""
+
+    async def find_by_username(self, connection: AsyncConnection, username: str) -> Account | None:
+        """The account of that name without regard to case, active or not."""
+        ...
+
+    async def find_by_id(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        """The account with that id, active or not."""
+        ...
+
+    async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
+        """Keeps the time of the last sign-in; a directory that is read-only does nothing."""
+        ...

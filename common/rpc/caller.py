@@ -1,0 +1,63 @@
+"""Who and what the running call is, for handlers and logs: set by the interceptors, private to the call's own task."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from common.errors import CredentialsMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from common.auth.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The call's origin. `address` is the client's IP address as Envoy saw it; `request_id` is a UUID's text."""
+
+    request_id: str
+    principal: Principal | None = None
+    address: str | None = None
+    user_agent: str | None = None
+
+
+_caller: ContextVar[Caller | None] = ContextVar("airlock_caller", default=None)
+
+
+def current_caller() -> Caller:
+    """The running call's caller; outside a call (in a job) one with a fresh request id and nothing else."""
+    caller = _caller.get()
+    return caller if caller is not None else Caller(request_id=str(uuid4()))
+
+
+def current_principal() -> Principal:
+    """The signed-in caller. Raises CredentialsMissingError where nobody is signed in."""
+    caller = _caller.get()
+    if caller is None or caller.principal is None:
+        raise CredentialsMissingError("Sign in first: send `authorization: Bearer <access token>`.")
+    return caller.principal
+
+
+def current_request_id() -> str:
+    """The id under which the running call is logged, a UUID's text."""
+    return current_caller().request_id
+
+
+@contextmanager
+def calling(caller: Caller) -> Iterator[Caller]:
+    """Makes `caller` the current one while the block runs."""
+    token = _caller.set(caller)
+    try:
+        yield caller
+    finally:
+        _caller.reset(token)
+
+
+def sign_in_caller(principal: Principal) -> None:
+    """Adds the verified principal to the running call; for the interceptor that checks tokens."""
+    _caller.set(replace(current_caller(), principal=principal))
