@@ -1,0 +1,54 @@
+"""One at a time, across processes and hosts: an advisory lock that lives as long as a block, on a connection of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.database.transaction import Database
+
+log = structlog.get_logger("common.database")
+
+
+@asynccontextmanager
+async def exclusively(database: Database, name: str) -> AsyncIterator[bool]:
+    """Yields True to one holder of `name` at a time and False to everybody else, at once.
+
+    The lock belongs to a transaction that stays open for the whole block, so it works behind PgBouncer and ends with the
+    process. It saves work and is not relied upon: should its connection break, two blocks may run side by side.
+    """
+    async with database.engine.connect() as connection:
+        # An idle transaction is the point here; a server-wide time-out would drop the lock halfway.
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        held = await connection.scalar(select(func.pg_try_advisory_xact_lock(lock_number(name))))
+        try:
+            yield bool(held)
+        finally:
+            await _let_go(connection, name)
+
+
+async def wait_for_lock(connection: AsyncConnection, name: str) -> None:
+    """Waits until the caller's transaction holds `name`; it is let go when that transaction ends."""
+    await connection.execute(select(func.pg_advisory_xact_lock(lock_number(name))))
+
+
+def lock_number(name: str) -> int:
+    """The signed 64-bit number under which PostgreSQL knows the lock; stable between processes and releases."""
+    return int.from_bytes(hashlib.sha256(f"airlock/{name}".encode()).digest()[:8], "big", signed=True)
+
+
+async def _let_go(connection: AsyncConnection, name: str) -> None:
+    try:
+        await connection.rollback()
+    except SQLAlchemyError:
+        log.warning("lock_connection_lost", lock=name, exc_info=True)
