@@ -1,4 +1,4 @@
-"""One at a time, across processes and hosts: an advisory lock that lives as long as a block, on a connection of its own."""
+"""One at a time, across processes and hosts: an advisory lock that lives as long as a block, on its own connection."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ log = structlog.get_logger("common.database")
 async def exclusively(database: Database, name: str) -> AsyncIterator[bool]:
     """Yields True to one holder of `name` at a time and False to everybody else, at once.
 
-    The lock belongs to a transaction that stays open for the whole block, so it works behind PgBouncer and ends with the
-    process. It saves work and is not relied upon: should its connection break, two blocks may run side by side.
+    The lock belongs to a transaction that stays open for the whole block, so it works behind PgBouncer and ends with
+    the process. It saves work and is not relied upon: should its connection break, two blocks may run side by side.
     """
     async with database.engine.connect() as connection:
         # An idle transaction is the point here; a server-wide time-out would drop the lock halfway.
