@@ -1,0 +1,130 @@
+"""The ended sessions in memory, so that a token is checked without the database and an ending counts within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+import structlog
+from sqlalchemy import func, select
+
+from common.auth.sessions import CHANNEL
+from common.auth.tables import session_endings
+from common.clock import now
+from common.errors import SessionEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from common.auth.tokens import VerifiedToken
+    from common.database.transaction import Database
+
+log = structlog.get_logger("common.auth")
+
+OVERLAP: Final = timedelta(minutes=10)
+"""A row is stamped before its transaction commits; each poll looks this far back again for late ones."""
+LISTEN_RETRY_SECONDS: Final = 5.0
+
+
+class Revocations:
+    """One process's copy of what was ended within the life of an access token.
+
+    A poll keeps it fresh on its own; the LISTEN connection only makes it faster and may be missing (behind PgBouncer).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        token_lifetime: timedelta,
+        poll_seconds: float = 2.0,
+        listen_url: str | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only."""
+        self._database = database
+        self._token_lifetime = token_lifetime
+        self._poll_seconds = poll_seconds
+        self._listen_url = listen_url
+        self._clock = clock
+        self._sessions: dict[UUID, datetime] = {}
+        self._users: dict[UUID, datetime] = {}
+        self._seen_up_to: datetime | None = None
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Loads the table once, failing if the database cannot be read, and then keeps it fresh."""
+        await self.refresh()
+        self._tasks.append(asyncio.create_task(self._poll(), name="revocations-poll"))
+        if self._listen_url:
+            self._tasks.append(asyncio.create_task(self._listen(self._listen_url), name="revocations-listen"))
+
+    async def close(self) -> None:
+        """Stops refreshing."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def check(self, token: VerifiedToken) -> None:
+        """Raises SessionEndedError if the token's session is known to be over."""
+        principal = token.principal
+        ended_at = self._users.get(principal.user_id)
+        if principal.session_id in self._sessions or (ended_at is not None and token.signed_in_at <= ended_at):
+            raise SessionEndedError("This session was ended; sign in again.")
+
+    def note_session(self, session_id: UUID, at: datetime) -> None:
+        """Counts a session as ended here at once, after its ending was committed by this process."""
+        self._sessions[session_id] = at
+
+    async def refresh(self) -> None:
+        """Reads what was ended since the last time, and forgets what no living token can name any more."""
+        columns = session_endings.c
+        horizon = self._clock() - self._token_lifetime - OVERLAP
+        query = select(columns.session_id, columns.user_id, columns.ended_at).where(columns.ended_at > horizon)
+        if self._seen_up_to is not None:
+            query = query.where(columns.recorded_at > self._seen_up_to - OVERLAP)
+        async with self._database.engine.connect() as connection:
+            database_time = await connection.scalar(select(func.clock_timestamp()))
+            rows = (await connection.execute(query)).all()
+        self._sessions = {key: at for key, at in self._sessions.items() if at > horizon}
+        self._users = {key: at for key, at in self._users.items() if at > horizon}
+        for session_id, user_id, ended_at in rows:
+            if session_id is not None:
+                self._sessions[session_id] = ended_at
+            else:
+                self._users[user_id] = max(ended_at, self._users.get(user_id, ended_at))
+        self._seen_up_to = database_time
+
+    async def _poll(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._poll_seconds)
+            self._wake.clear()
+            try:
+                await self.refresh()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next poll tries again.
+                log.warning("revocations_not_refreshed", error=type(error).__name__)
+
+    async def _listen(self, url: str) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    _libpq_url(url), autocommit=True, connect_timeout=5, keepalives_idle=30
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._wake.set()
+                    async for _notice in connection.notifies():
+                        self._wake.set()
+            except psycopg.Error as error:
+                log.info("revocations_polled_only", error=type(error).__name__)
+            await asyncio.sleep(LISTEN_RETRY_SECONDS)
+
+
+def _libpq_url(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
