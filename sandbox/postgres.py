@@ -16,7 +16,7 @@ from psycopg import sql
 
 from sandbox.child import Child, SystemUser
 from sandbox.errors import PlatformError, ProcessError
-from sandbox.waiting import LOOPBACK, free_port, wait_until
+from sandbox.waiting import LOOPBACK, start_on_free_port, wait_until
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,21 +48,7 @@ class EmbeddedPostgres:
         self._make_folder()
         if not (self.data / "PG_VERSION").exists():
             self._initialise(programs)
-        self.port = free_port()
-        settings = SETTINGS | ({} if self._durable else DURABLE_OFF)
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._child = Child(
-            name="postgres",
-            command=[str(programs / "postgres"), "-D", str(self.data), "-h", LOOPBACK, "-p", str(self.port), *options],
-            log_path=self.folder / "postgres.log",
-            folder=self.data,
-            user=self._user,
-            # "Fast shutdown": ends sessions, keeps what was committed, removes its lock files.
-            stop_signal=signal.SIGINT,
-            death_signal=signal.SIGINT,
-        )
-        self._child.start()
-        wait_until(self._accepts, what=f"PostgreSQL in {self.folder}", limit_seconds=READY_SECONDS)
+        self.port = start_on_free_port(lambda port: self._start(programs, port))
 
     def stop(self) -> None:
         """Ends the server. Does nothing if it is not running."""
@@ -70,9 +56,9 @@ class EmbeddedPostgres:
             self._child.stop(STOP_SECONDS)
 
     @property
-    def pid(self) -> int:
-        """The process id; 0 before the first start."""
-        return self._child.pid if self._child else 0
+    def child(self) -> Child | None:
+        """The running program."""
+        return self._child
 
     def url(self, database: str = SUPERUSER) -> str:
         """A libpq URL for `database`."""
@@ -82,6 +68,11 @@ class EmbeddedPostgres:
         """Makes a database as a copy of `template`, which nobody may be connected to, and returns its URL."""
         self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
+
+    def has_database(self, name: str) -> bool:
+        """Whether there is such a database."""
+        with psycopg.connect(self.url(), connect_timeout=5) as connection:
+            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
     def drop_database(self, name: str) -> None:
         """Removes a database, ending whatever is connected to it."""
@@ -104,6 +95,23 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _start(self, programs: Path, port: int) -> None:
+        self.port = port
+        settings = SETTINGS | ({} if self._durable else DURABLE_OFF)
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._child = Child(
+            name="postgres",
+            command=[str(programs / "postgres"), "-D", str(self.data), "-h", LOOPBACK, "-p", str(port), *options],
+            log_path=self.folder / "postgres.log",
+            folder=self.data,
+            user=self._user,
+            # "Fast shutdown": ends sessions, keeps what was committed, removes its lock files.
+            stop_signal=signal.SIGINT,
+            death_signal=signal.SIGINT,
+        )
+        self._child.start()
+        wait_until(self._accepts, what=f"PostgreSQL in {self.folder}", limit_seconds=READY_SECONDS)
 
     def _accepts(self) -> bool:
         assert self._child is not None

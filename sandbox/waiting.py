@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2
+PORT_ATTEMPTS = 3
 
 
 def free_port() -> int:
@@ -39,3 +40,19 @@ def wait_until(condition: Callable[[], bool], *, what: str, limit_seconds: float
             raise ProcessError(f"waited {limit_seconds:.0f} s in vain for {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+
+
+def start_on_free_port(start: Callable[[int], None]) -> int:
+    """Calls `start` with a free port, with another if somebody took it, and returns the one that held."""
+    for _ in range(PORT_ATTEMPTS - 1):
+        port = free_port()
+        try:
+            start(port)
+        except ProcessError:
+            if not port_answers(port):
+                raise
+        else:
+            return port
+    port = free_port()
+    start(port)
+    return port
