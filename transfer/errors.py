@@ -18,7 +18,11 @@ TransferError
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import os
 
 
 class TransferError(Exception):
@@ -264,8 +268,35 @@ class NoSpaceError(SpoolError):
     default_next_step = "Free space on that disk; the next run tries again and nothing is lost."
 
 
+def spool_error(doing: str, path: str | os.PathLike[str], error: OSError) -> SpoolError:
+    """The error for what the system says, as `<doing> <path>: <reason>`; `doing` is a verb such as "Writing"."""
+    kind = NoSpaceError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolError
+    return kind(f"{doing} {path} failed: {error.strerror or error}.")
+
+
 class MediumError(TransferError):
     """A medium cannot take or give a bundle."""
 
     defect = "medium"
     default_next_step = "Use another medium; the files stay where they were."
+
+
+class MediumMissingError(MediumError):
+    """The medium is not there, or is not a folder."""
+
+    defect = "medium-missing"
+    default_next_step = "Mount the medium and name its folder."
+
+
+class MixedDirectionsError(MediumError):
+    """A medium holds bundles for both networks, and nobody said which network this is."""
+
+    defect = "mixed-directions"
+    default_next_step = "Say which network this is: `--to request` or `--to response`."
+
+
+class ReadBackError(MediumError):
+    """What was written reads back as something else."""
+
+    defect = "read-back"
+    default_next_step = "The medium is failing: use another one. The bundle is still where it was."

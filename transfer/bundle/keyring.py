@@ -81,7 +81,7 @@ class Keyring:
     def direction_key(self, version: str, source: Network.ValueType, destination: Network.ValueType) -> bytes:
         """The 32-byte key for bundles from `source` to `destination`, by HKDF-SHA-256 (RFC 5869).
 
-        Each direction has its own, so that a bundle cannot be sent back to its sender as if it came from the other. Raises UnknownKeyVersionError.
+        Each direction has its own, so that a bundle cannot be played back to its sender. Raises UnknownKeyVersionError.
         """
         key = self._keys.get(version)
         if key is None:

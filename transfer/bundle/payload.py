@@ -1,0 +1,258 @@
+"""Opens the payload of a verified bundle: decrypts, decompresses, cuts and checks frames, one at a time.
+
+Plaintext lives in memory only, a frame at a time. Whatever the iterator gives out is authentic, but the bundle is whole
+only once the iterator is exhausted: apply its records in one transaction and commit after that.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final, Self, cast
+
+import zstandard
+from airlock.bundle.v1.frame_pb2 import Frame
+from cryptography.cobblestone import Cobblestone256Decryptor
+from cryptography.exceptions import InvalidTag
+from google.protobuf.message import DecodeError
+
+from transfer.bundle.framing import FrameReader
+from transfer.bundle.limits import BLOCK_RECORDS, MAX_WINDOW
+from transfer.bundle.records import PayloadRules
+from transfer.bundle.rules import check_rules
+from transfer.bundle.sealing import encryption_context
+from transfer.bundle.verify import VerifiedBundle, open_regular
+from transfer.bundle.zstd_frame import ZstdFrameWalker
+from transfer.errors import (
+    BundleError,
+    CompressionError,
+    CountMismatchError,
+    DataAfterEndError,
+    FrameOrderError,
+    LimitExceededError,
+    MalformedFrameError,
+    MissingEndError,
+    NonCanonicalError,
+    TamperedPayloadError,
+    TruncatedError,
+    UnknownFieldError,
+    WrongKeyError,
+    spool_error,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
+
+    from transfer.bundle.keyring import Keyring
+
+_SALT_AND_COMMITMENT: Final = 24 + 32
+_PLAIN_CHUNK: Final = 16 * 1024
+_SEALED_CHUNK: Final = _PLAIN_CHUNK + 16
+_CHUNKS_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a whole payload held."""
+
+    records: int
+    chunks: int
+    payload_bytes: int
+
+
+class _Decrypted:
+    """The compressed payload as a stream; every byte it gives out has passed its chunk's authentication."""
+
+    def __init__(self, descriptor: int, bundle: VerifiedBundle, key: bytes) -> None:
+        self._descriptor = descriptor
+        self._path = bundle.path
+        self._position = bundle.payload_offset
+        self._end = bundle.payload_end
+        self._decryptor = Cobblestone256Decryptor(key, encryption_context(bundle.head))
+        self._walker = ZstdFrameWalker()
+        self._finalised = False
+        self._commit()
+
+    def read(self, _size: int) -> bytes:
+        """Up to eight chunks; empty at the end, when the last chunk and the compressed frame have proved whole."""
+        while self._position < self._end:
+            data = self._decrypt(self._next(_CHUNKS_AT_ONCE * _SEALED_CHUNK))
+            if data:
+                self._walker.feed(data)
+                return data
+        if self._finalised:
+            return b""
+        self._finalised = True
+        data = self._decrypt(None)
+        self._walker.feed(data)
+        self._walker.finish()
+        return data
+
+    def drain(self) -> None:
+        """Reads what is left, so that the last chunk is checked too."""
+        while self.read(0):
+            pass
+
+    def _commit(self) -> None:
+        """The salt and the key commitment come first and tell a wrong key from a changed payload."""
+        try:
+            self._decryptor.update(self._next(_SALT_AND_COMMITMENT))
+        except InvalidTag:
+            msg = "The payload was not sealed with this key and header."
+            raise WrongKeyError(msg) from None
+
+    def _next(self, length: int) -> bytes:
+        length = min(length, self._end - self._position)
+        try:
+            data = os.pread(self._descriptor, length, self._position)
+        except OSError as error:
+            raise spool_error("Reading", self._path, error) from error
+        if not data:
+            msg = "The file became shorter while it was read."
+            raise TruncatedError(msg)
+        self._position += len(data)
+        return data
+
+    def _decrypt(self, data: bytes | None) -> bytes:
+        try:
+            return self._decryptor.finalize() if data is None else self._decryptor.update(data)
+        except InvalidTag:
+            msg = f"The encrypted payload fails its authentication before byte {self._position} of the file."
+            raise TamperedPayloadError(msg) from None
+
+
+class _Decompressed:
+    """The payload as a stream of bytes, decompressed into the buffer of whoever reads, never further."""
+
+    def __init__(self, source: _Decrypted) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        self._reader = decompressor.stream_reader(cast("IO[bytes]", source), read_size=_CHUNKS_AT_ONCE * _PLAIN_CHUNK)
+
+    def readinto(self, buffer: memoryview) -> int:
+        try:
+            return self._reader.readinto(buffer)
+        except zstandard.ZstdError:
+            msg = "The payload is not a valid zstd frame within a window of 8 MiB."
+            raise CompressionError(msg) from None
+
+
+class PayloadReader:
+    """Iterates over the frames of a payload between its acknowledgements and its End. A context manager.
+
+    Construction decrypts and checks the first frame, which is then `acknowledgements`. Every step may raise a
+    BundleError or SpoolError; nothing of the bundle may be kept then. `counts` is set once the iterator is exhausted.
+    """
+
+    def __init__(self, bundle: VerifiedBundle, keyring: Keyring) -> None:
+        header = bundle.header
+        key = keyring.direction_key(header.key_version, header.source_network, header.destination_network)
+        self._counts: Counts | None = None
+        self._rules = PayloadRules(header.kind)
+        self._descriptor: int | None = open_regular(bundle.path)
+        try:
+            self._source = _Decrypted(self._descriptor, bundle, key)
+            self._frames = FrameReader(_Decompressed(self._source))
+            self.acknowledgements = self._first()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def counts(self) -> Counts:
+        """What the payload held. ValueError before the iterator is exhausted."""
+        if self._counts is None:
+            msg = "the payload has not been read to its end"
+            raise ValueError(msg)
+        return self._counts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file. May be called twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Frame:
+        if self._counts is not None:
+            raise StopIteration
+        frame = self._parse()
+        content = frame.WhichOneof("content")
+        if content == "records":
+            self._rules.check_block(frame.records)
+            return frame
+        if content == "chunk":
+            self._rules.check_chunk(frame.chunk)
+            return frame
+        if content == "end":
+            self._check_end(frame)
+            raise StopIteration
+        msg = "A frame after the first holds acknowledgements again or nothing at all."
+        raise FrameOrderError(msg)
+
+    def _first(self) -> Acknowledgements:
+        frame = self._parse()
+        if frame.WhichOneof("content") != "acknowledgements":
+            msg = "The first frame does not hold the acknowledgements."
+            raise FrameOrderError(msg)
+        broken = check_rules(frame.acknowledgements)
+        if broken is not None:
+            msg = f"The acknowledgements break a rule: {broken}."
+            raise MalformedFrameError(msg)
+        return frame.acknowledgements
+
+    def _parse(self) -> Frame:
+        data = self._frames.next_frame()
+        if data is None:
+            msg = "The payload ends without an End frame."
+            raise MissingEndError(msg)
+        try:
+            frame = Frame.FromString(cast("bytes", data))
+        except DecodeError:
+            msg = "A frame is not a Frame message."
+            raise MalformedFrameError(msg) from None
+        if len(frame.records.records) > BLOCK_RECORDS:
+            msg = f"A block has {len(frame.records.records)} records; the limit is {BLOCK_RECORDS}."
+            raise LimitExceededError(msg)
+        frame.DiscardUnknownFields()
+        if frame.ByteSize() != len(data):
+            raise _why_longer(data)
+        return frame
+
+    def _check_end(self, frame: Frame) -> None:
+        """The payload must end here, with whole answers, right counts, and the last chunk authentic."""
+        self._rules.check_end()
+        told = (frame.end.records, frame.end.chunks)
+        seen = (self._rules.records, self._rules.chunks)
+        if told != seen:
+            msg = (
+                f"The End frame counts {told[0]} records and {told[1]} chunks; the payload has {seen[0]} and {seen[1]}."
+            )
+            raise CountMismatchError(msg)
+        if not self._frames.at_end():
+            msg = "Bytes follow the End frame."
+            raise DataAfterEndError(msg)
+        self._source.drain()
+        self._counts = Counts(*seen, payload_bytes=self._frames.bytes_read)
+        self.close()
+
+
+def _why_longer(data: memoryview) -> BundleError:
+    """Why a frame is longer than what is known of it: a later schema's field, or an encoding that is too long."""
+    frame = Frame.FromString(bytes(data))
+    size = frame.ByteSize()
+    frame.DiscardUnknownFields()
+    if frame.ByteSize() != size:
+        return UnknownFieldError("A frame has a field that this version does not know.")
+    return NonCanonicalError("A frame is not encoded in the shortest form.")
