@@ -45,6 +45,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # Parameters may be password hashes and queries; they have no place in an error's text.
+            hide_parameters=True,
             connect_args={"prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
         )
 

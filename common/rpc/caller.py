@@ -58,6 +58,11 @@ def calling(caller: Caller) -> Iterator[Caller]:
         _caller.reset(token)
 
 
+def set_caller(caller: Caller) -> None:
+    """Makes `caller` the current one for the rest of the running task; for the interceptor that begins a call."""
+    _caller.set(caller)
+
+
 def sign_in_caller(principal: Principal) -> None:
     """Adds the verified principal to the running call; for the interceptor that checks tokens."""
     _caller.set(replace(current_caller(), principal=principal))

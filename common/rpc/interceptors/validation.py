@@ -1,0 +1,60 @@
+"""Checks every incoming message against the field rules that stand in its proto, so that handlers need not."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from protovalidate import Validator
+
+from common.errors import FieldViolation, InvalidFieldError
+from common.rpc.wrapping import CallInterceptor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import grpc
+    from google.protobuf.message import Message
+    from protovalidate import Violation
+
+MESSAGE_LIMIT: Final = 512 * 1024
+"""Bytes of an incoming message of any method but those below."""
+BUNDLE_PIECE_LIMIT: Final = 1024 * 1024 + 1024
+"""Bytes of an incoming piece of a bundle: 1 MiB and its framing."""
+_PIECES: Final = "/airlock.transfer.v1.TransferService/ImportBundle"
+_MOST_VIOLATIONS: Final = 50
+
+
+class ValidationInterceptor(CallInterceptor):
+    """Bounds and validates; a refusal names every field that breaks a rule."""
+
+    def __init__(self) -> None:
+        self._validator = Validator()
+
+    @asynccontextmanager
+    async def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+        """Nothing but the handler: the messages are looked at one by one."""
+        yield
+
+    def incoming(self, method: str, message: Message) -> None:
+        """Raises InvalidFieldError for a message that is too long or breaks a rule."""
+        limit = BUNDLE_PIECE_LIMIT if method == _PIECES else MESSAGE_LIMIT
+        if message.ByteSize() > limit:
+            raise InvalidFieldError(f"The message is longer than {limit} bytes; send less at once.")
+        violations = self._validator.collect_violations(message)
+        if violations:
+            fields = [FieldViolation(_path(found), found.proto.message) for found in violations[:_MOST_VIOLATIONS]]
+            first = f"{fields[0].field}: {fields[0].description}" if fields[0].field else fields[0].description
+            more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
+            raise InvalidFieldError(f"The call breaks a rule: {first}{more}.", violations=fields)
+
+
+def _path(violation: Violation) -> str:
+    parts = []
+    for element in violation.proto.field.elements if violation.proto.field is not None else ():
+        subscript = element.subscript
+        if subscript is None:
+            parts.append(element.field_name)
+        else:
+            parts.append(f"{element.field_name}[{subscript.value}]")
+    return ".".join(parts)
