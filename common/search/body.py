@@ -1,11 +1,24 @@
-"""Reads a search body as one pastes it into Elasticsearch, strictly, into the typed message."""
+"""Reads a search body as one pastes it into Elasticsearch, strictly, into the typed message.
+
+What is regular is read by the descriptors' shapes; `common.search.short_forms` reads the rest.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airlock.search.v1.search_pb2 import Search
+
+from common.search import strict_json
+from common.search.scalars import WrongValueError, kind_of, read_field_value
+from common.search.shapes import FieldShape, MessageShape, shape_of
+from common.search.short_forms import IRREGULAR, Fields
+from common.search.violations import Path, Violations, did_you_mean, shown
+
 if TYPE_CHECKING:
-    from airlock.search.v1.search_pb2 import Search
+    from google.protobuf.message import Message
+
+    from common.search.strict_json import Json
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -16,4 +29,95 @@ def read_body(body: bytes) -> Search:
     Raises QueryInvalidError, whose violations name path, cause and the nearest valid name, for anything that is not in
     the language: unknown or repeated keys, wrong types, NaN, more than one clause where one belongs.
     """
-    raise NotImplementedError
+    violations = Violations()
+    if not body.strip():
+        violations.add((), "is empty; send {} to ask for every document")
+    else:
+        value = strict_json.parse(body, MAX_BODY_BYTES, violations)
+    violations.raise_if_any()
+    search = Search()
+    BodyReader(violations).read_message(search, shape_of("Search"), value, ())
+    violations.raise_if_any()
+    return search
+
+
+class BodyReader:
+    """Fills messages from JSON values, and goes on after a violation so that one answer names them all."""
+
+    def __init__(self, violations: Violations) -> None:
+        self.violations = violations
+
+    def read_message(self, message: Message, shape: MessageShape, value: Json, path: Path) -> None:
+        """Fills `message` from an object, or from the bare scalar that may stand for it."""
+        if not isinstance(value, dict):
+            if shape.short_form is None or isinstance(value, list) or value is None:
+                self.violations.add(path, f"must be an object, not {kind_of(value)}")
+            else:
+                self.read_field(message, shape.short_form, value, path)
+            return
+        seen = set()
+        for key, inner in value.items():
+            field = shape.by_key.get(key)
+            if field is None:
+                self._refuse_key(shape, key, path)
+            elif field.name in seen:
+                self.violations.add((*path, key), f"says {field.json_name} a second time; keep one")
+            else:
+                seen.add(field.name)
+                self.read_field(message, field, inner, (*path, key))
+        if shape.exactly_one_of:
+            self._check_one(shape, seen, path)
+
+    def read_field(self, message: Message, field: FieldShape, value: Json, path: Path) -> None:
+        """Sets one field of `message`."""
+        try:
+            irregular = IRREGULAR.get(field.message)
+            if irregular is not None:
+                irregular(self, message, field, value, path)
+            elif field.is_map:
+                self._read_map(getattr(message, field.name), field, value, path)
+            elif field.repeated:
+                self._read_list(getattr(message, field.name), field, value, path)
+            elif field.message:
+                inner: Message = getattr(message, field.name)
+                inner.SetInParent()
+                self.read_message(inner, shape_of(field.message), value, path)
+            else:
+                setattr(message, field.name, read_field_value(field, value))
+        except WrongValueError as wrong:
+            self.violations.add(path, str(wrong))
+
+    def _read_map(self, entries: Fields, field: FieldShape, value: Json, path: Path) -> None:
+        if not isinstance(value, dict):
+            raise WrongValueError(f"must be an object keyed by name, not {kind_of(value)}")
+        if field.keyed_by_one_field and len(value) != 1:
+            raise WrongValueError(f"must name exactly one field, not {len(value)}")
+        shape = shape_of(field.message)
+        for key, inner in value.items():
+            self.read_message(entries[key], shape, inner, (*path, key))
+
+    def _read_list(self, items: Fields, field: FieldShape, value: Json, path: Path) -> None:
+        """A list; a single value stands for a list of one, as it does in Elasticsearch."""
+        values = value if isinstance(value, list) else [value]
+        for position, inner in enumerate(values):
+            inner_path = (*path, position) if isinstance(value, list) else path
+            if field.message:
+                self.read_message(items.add(), shape_of(field.message), inner, inner_path)
+                continue
+            try:
+                items.append(read_field_value(field, inner))
+            except WrongValueError as wrong:
+                self.violations.add(inner_path, str(wrong))
+
+    def _refuse_key(self, shape: MessageShape, key: str, path: Path) -> None:
+        if self.violations.full:
+            self.violations.add(path, "")
+            return
+        self.violations.add((*path, key), f"is not a key that Airlock carries here; {did_you_mean(key, shape.keys)}")
+
+    def _check_one(self, shape: MessageShape, seen: set[str], path: Path) -> None:
+        found = sorted(shape.exactly_one_of & seen)
+        if len(found) == 1 or (not found and self.violations.found):
+            return
+        names = ", ".join(sorted(shape.exactly_one_of))
+        self.violations.add(path, f"must hold exactly one of {names}; it holds {shown(', '.join(found)) or 'none'}")

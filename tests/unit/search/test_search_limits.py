@@ -1,0 +1,226 @@
+"""Each limit refuses one beyond it and names itself; whatever a client nests, the check ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airlock.search.v1.query_pb2 import OPERATOR_UNSPECIFIED, MatchQuery, Query, TermsQuery
+from airlock.search.v1.scalar_pb2 import Scalar
+from airlock.search.v1.search_pb2 import Search, SourceFilter
+
+from common.errors import AirlockError, IndexNotAllowedError, QueryInvalidError, QueryLimitError
+from common.search.body import read_body
+from common.search.indices import check_index_allowed, check_index_name
+from common.search.kind import clause_kind, query_type
+from common.search.limits import QueryLimits, check_search
+from common.search.normal import normal_form, search_digest
+
+
+def read(body: object) -> Search:
+    return read_body(json.dumps(body).encode())
+
+
+def nested(levels: int) -> Search:
+    search = Search()
+    query = search.query
+    for _ in range(levels - 1):
+        query = query.bool.must.add()
+    query.match_all.SetInParent()
+    return search
+
+
+def aggregations(levels: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {"missing": {"field": "f"}}
+    for _ in range(levels - 1):
+        inner = {"missing": {"field": "f"}, "aggs": {"a": inner}}
+    return {"aggs": {"a": inner}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "allowed", "within", "beyond"),
+    [
+        ("max_depth", 3, nested(3), nested(4)),
+        (
+            "max_clauses",
+            3,
+            read({"query": {"bool": {"must": [{"match_all": {}}] * 2}}}),
+            read({"query": {"bool": {"must": [{"match_all": {}}] * 3}}}),
+        ),
+        ("max_string_length", 4, read({"query": {"match": {"f": "abcd"}}}), read({"query": {"match": {"f": "abcde"}}})),
+        (
+            "max_pattern_length",
+            3,
+            read({"query": {"wildcard": {"f": "ab*"}}}),
+            read({"query": {"prefix": {"f": "abcd"}}}),
+        ),
+        ("max_aggregation_depth", 2, read(aggregations(2)), read(aggregations(3))),
+        ("max_aggregations", 2, read(aggregations(2)), read(aggregations(3))),
+        ("max_size", 5, read({"size": 5}), read({"size": 6})),
+        ("max_window", 30, read({"from": 20}), read({"from": 20, "size": 11})),
+        (
+            "max_buckets",
+            60,
+            read({"aggs": {"a": {"terms": {"field": "f", "size": 60}}}}),
+            read({"aggs": {"a": {"terms": {"field": "f"}, "aggs": {"b": {"terms": {"field": "g"}}}}}}),
+        ),
+    ],
+)
+def test_a_search_beyond_a_limit_is_refused_and_the_limit_named(
+    limit: str, allowed: int, within: Search, beyond: Search
+) -> None:
+    limits = QueryLimits(**{limit: allowed})
+    check_search(within, limits)
+    with pytest.raises(QueryLimitError) as refused:
+        check_search(beyond, limits)
+    assert refused.value.metadata == {"limit": limit, "allowed": str(allowed)}
+
+
+@pytest.mark.parametrize("body", [{"size": 1001}, {"from": 9_991}, {"from": 9_001, "size": 1000}])
+def test_the_standing_limits_of_hits_hold_without_settings(body: object) -> None:
+    with pytest.raises(QueryLimitError):
+        check_search(read(body), QueryLimits())
+
+
+@pytest.mark.parametrize("value", ["*a", "?a"])
+def test_a_leading_wildcard_is_refused_where_it_is_not_allowed(value: str) -> None:
+    search = read({"query": {"wildcard": {"f": value}}})
+    check_search(search, QueryLimits(allow_leading_wildcard=True))
+    with pytest.raises(QueryLimitError) as refused:
+        check_search(search, QueryLimits(allow_leading_wildcard=False))
+    assert refused.value.metadata["limit"] == "allow_leading_wildcard"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": {"wildcard": {"f": "a*"}}},
+        {"query": {"bool": {"must_not": [{"wildcard": {"f": "a*"}}]}}},
+        {"aggs": {"a": {"avg": {"field": "f"}}}},
+        {"query": {"match_all": {}}, "aggs": {"a": {"filter": {"wildcard": {"f": "a*"}}}}},
+    ],
+)
+def test_a_kind_that_is_not_allowed_is_found_wherever_it_stands(body: object) -> None:
+    with pytest.raises(QueryLimitError) as refused:
+        check_search(read(body), QueryLimits(allowed_kinds=frozenset({"term", "bool"})))
+    assert refused.value.metadata == {"limit": "allowed_kinds", "allowed": "bool, term"}
+
+
+def test_every_document_may_be_asked_for_whatever_kinds_are_allowed() -> None:
+    for body in ({}, {"query": {"match_all": {}}}):
+        check_search(read(body), QueryLimits(allowed_kinds=frozenset()))
+
+
+def test_a_message_nested_far_beyond_any_stack_is_refused() -> None:
+    with pytest.raises(QueryLimitError) as refused:
+        check_search(nested(5_000), QueryLimits())
+    assert refused.value.metadata["limit"] == "max_depth"
+    assert len(refused.value.message) < 1_000
+
+
+def test_a_typed_search_is_as_long_as_a_body_may_be_and_no_longer() -> None:
+    search = Search(query=Query(terms={"f": TermsQuery(values=[Scalar(string_value="x" * 8_000)] * 40)}))
+    with pytest.raises(QueryLimitError) as refused:
+        check_search(search, QueryLimits())
+    assert refused.value.metadata["limit"] == "max_bytes"
+
+
+def invalid(search: Search) -> dict[str, str]:
+    with pytest.raises(QueryInvalidError) as refused:
+        check_search(search, QueryLimits())
+    return {violation.field: violation.description for violation in refused.value.violations}
+
+
+def two_clauses() -> Search:
+    search = nested(2)
+    search.query.bool.must[0].exists.field = "f"
+    return search
+
+
+@pytest.mark.parametrize(
+    ("search", "path"),
+    [
+        (Search(query=Query()), "query"),
+        (two_clauses(), "query.bool.must[0]"),
+        (Search(query=Query(match={"f": MatchQuery()})), "query.match.f.query"),
+        (
+            Search(query=Query(match={"f": {"query": {"string_value": "x"}, "operator": OPERATOR_UNSPECIFIED}})),
+            "query.match.f.operator",
+        ),
+        (Search(query=Query(term={"f": {"value": {"double_value": float("nan")}}})), "query.term.f.value"),
+        (Search(query=Query(term={"f": {"value": {"string_value": "a\0b"}}})), "query.term.f.value"),
+        (Search(source_filter=SourceFilter(enabled=False, includes=["a"])), "_source"),
+        (Search(query=Query(terms={"boost": TermsQuery(boost=2.0)})), "query.terms"),
+        (read({"query": {"multi_match": {"query": "x", "fields": ["a*"]}}}), "query.multi_match.fields"),
+        (read({"query": {"exists": {"field": "a*"}}}), "query.exists.field"),
+        (read({"aggs": {"a": {"histogram": {"field": "f", "interval": 0}}}}), "aggs.a.histogram.interval"),
+        (read({"aggs": {"a>b": {"avg": {"field": "f"}}}}), "aggs.a>b"),
+    ],
+)
+def test_a_typed_search_that_breaks_a_rule_is_refused_with_its_path(search: Search, path: str) -> None:
+    assert path in invalid(search)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({}, "match_all"),
+        ({"query": {"match": {"f": "x"}}}, "match"),
+        ({"query": {"bool": {"must": []}}}, "bool"),
+        ({"query": {"match": {"f": "x"}}, "aggs": {"a": {"avg": {"field": "f"}}}}, "aggregation"),
+    ],
+)
+def test_the_kind_of_a_search_is_its_outermost_clause_or_aggregation(body: object, kind: str) -> None:
+    assert query_type(read(body)) == kind
+
+
+def test_an_empty_query_has_no_kind() -> None:
+    assert clause_kind(Query()) is None
+
+
+def test_spelling_does_not_change_the_normal_form() -> None:
+    short = read_body(b'{"size":1, "query": {"term": {"f": 1}}}')
+    long = read_body(b'{"query": {"term": {"f": {"value": 1}}},\n "size": 1}')
+    assert normal_form(short) == normal_form(long)
+    assert search_digest(short) == search_digest(long)
+    assert search_digest(short) != search_digest(read_body(b'{"size":1, "query": {"term": {"f": 1.0}}}'))
+
+
+def test_the_order_of_maps_does_not_change_the_normal_form() -> None:
+    names = [f"a{number}" for number in range(30)]
+    forward = read({"aggs": {name: {"avg": {"field": "f"}} for name in names}})
+    backward = read({"aggs": {name: {"avg": {"field": "f"}} for name in reversed(names)}})
+    assert normal_form(forward) == normal_form(backward)
+    assert Search.FromString(normal_form(forward)) == forward
+
+
+def test_fields_that_this_release_does_not_know_are_no_part_of_the_normal_form() -> None:
+    search = Search.FromString(read({"size": 1}).SerializeToString() + b"\xfa\x3e\x01x")
+    assert normal_form(search) == normal_form(read({"size": 1}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "a*", "a?", "a,b", "_all", "-a", "+a", ".kibana", "A", "a..b", "<a-{now/d}>", "%3Ca", "remote:a", "a/b",
+        "a\\b", "a b", 'a"b', "a#b", "a|b", "a\nb", "a\0b", "a" * 256, "ß" * 128,
+    ],
+)  # fmt: skip
+def test_a_name_that_could_mean_more_than_one_index_is_refused(name: str) -> None:
+    with pytest.raises(QueryInvalidError):
+        check_index_name(name)
+    with pytest.raises(AirlockError):
+        check_index_allowed(name, [name])
+
+
+@pytest.mark.parametrize("name", ["cities", "flights-2013.01", "شهرها", "a_b", "0"])
+def test_an_exact_name_is_taken(name: str) -> None:
+    check_index_allowed(name, ["x", name])
+
+
+def test_an_index_that_is_not_allowed_is_refused_and_the_allowed_ones_named() -> None:
+    with pytest.raises(IndexNotAllowedError) as refused:
+        check_index_allowed("secrets", ["flights", "cities"])
+    assert "cities, flights" in refused.value.message
+    assert refused.value.metadata["index"] == "secrets"
