@@ -1,0 +1,191 @@
+"""Stores new requests in groups: whatever arrives during one commit goes together with the next.
+
+A commit waits for the disk; many requests share that wait without a timer, so a lone request is not delayed. Requests
+and their audit rows go in one statement. A group that fails is tried again row by row: one bad row harms no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from common.audit.record import AuditEntry, audit_row
+from common.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from common.database.transaction import Database
+    from request_svc.domain.request import NewRequest
+
+log = structlog.get_logger("request_svc.request_writer")
+
+MAX_GROUP_ROWS: Final = 200
+MAX_GROUP_BYTES: Final = 16 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
+"""Beyond this the caller is told to come back: the database is slower than the callers, and memory has an end."""
+
+_REQUEST = {
+    "id": "uuid",
+    "user_id": "uuid",
+    "index_name": "text",
+    "query_type": "text",
+    "query_params": "text",
+    "body": "bytea",
+    "search": "bytea",
+    "priority": "int4",
+    "created_at": "timestamptz",
+    "not_after": "timestamptz",
+    "accept_partial": "bool",
+    "idempotency_key": "text",
+    "trace_id": "text",
+}
+_AUDIT = {
+    "action": "text",
+    "resource_type": "text",
+    "resource_id": "text",
+    "ip_address": "text",
+    "user_agent": "text",
+    "audit_metadata": "text",
+}
+_ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in {**_REQUEST, **_AUDIT}.items())
+_INSERT: Final = f"""
+WITH input AS (SELECT * FROM unnest({_ARRAYS}) AS input ({", ".join({**_REQUEST, **_AUDIT})})),
+inserted AS (
+    INSERT INTO requests ({", ".join(_REQUEST)})
+    SELECT {", ".join(f"{name}::jsonb" if name == "query_params" else name for name in _REQUEST)} FROM input
+    ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING id
+),
+audited AS (
+    INSERT INTO audit_logs (user_id, action, resource_type, resource_id, ip_address, user_agent, metadata, created_at)
+    SELECT user_id, action, resource_type, resource_id, ip_address::inet, user_agent, audit_metadata::jsonb, created_at
+    FROM input JOIN inserted USING (id)
+)
+SELECT id FROM inserted
+"""  # noqa: S608 - the names are the constants above; every value is a parameter.
+
+
+class _Waiting:
+    """A request that waits for its commit."""
+
+    __slots__ = ("audit", "done", "request", "size")
+
+    def __init__(self, request: NewRequest, audit: AuditEntry) -> None:
+        self.request = request
+        self.audit = audit
+        self.size = len(request.body) + len(request.search)
+        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+
+class GroupedRequestWriter:
+    """`RequestWriter`: one a process, in whose event loop it lives."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._running: asyncio.Task[None] | None = None
+
+    async def write(self, request: NewRequest, audit: AuditEntry) -> bool:
+        """See the port. A caller who leaves while waiting takes his request along, unless its commit has begun."""
+        waiting = _Waiting(request, audit)
+        if self._waiting_bytes + waiting.size > MAX_WAITING_BYTES:
+            raise UnavailableError(
+                "Too many requests wait to be stored; try again.",
+                metadata={"part": "postgresql"},
+                retry_after_seconds=1,
+            )
+        self._waiting.append(waiting)
+        self._waiting_bytes += waiting.size
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._drain(), name="request-writer")
+        return await waiting.done
+
+    async def close(self) -> None:
+        """Waits until everything that was handed over is stored."""
+        if self._running is not None:
+            await self._running
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group = self._next_group()
+            if group:
+                await self._commit(group)
+
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(group) < MAX_GROUP_ROWS and size < MAX_GROUP_BYTES:
+            waiting = self._waiting.popleft()
+            self._waiting_bytes -= waiting.size
+            if not waiting.done.cancelled():
+                group.append(waiting)
+                size += waiting.size
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            inserted = await self._insert(group)
+        except (OperationalError, PoolTimeoutError, OSError) as error:
+            log.warning("requests_not_stored", rows=len(group), exc_info=error)
+            _fail(group, UnavailableError("The database does not answer; try again.", metadata={"part": "postgresql"}))
+        except DBAPIError as error:
+            await self._commit_each(group, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, no caller may be left waiting.
+            _fail(group, error)
+        else:
+            for waiting in group:
+                if not waiting.done.done():
+                    waiting.done.set_result(waiting.request.request_id in inserted)
+
+    async def _commit_each(self, group: list[_Waiting], error: DBAPIError) -> None:
+        if len(group) == 1:
+            _fail(group, error)
+            return
+        log.warning("request_group_failed", rows=len(group), error=type(error.orig).__name__)
+        for waiting in group:
+            await self._commit([waiting])
+
+    async def _insert(self, group: list[_Waiting]) -> set[UUID]:
+        async with self._database.transaction() as transaction:
+            rows = await transaction.connection.exec_driver_sql(_INSERT, _columns(group))
+            return set(rows.scalars())
+
+
+def _fail(group: list[_Waiting], error: Exception) -> None:
+    for waiting in group:
+        if not waiting.done.done():
+            waiting.done.set_exception(error)
+
+
+def _columns(group: list[_Waiting]) -> dict[str, list[Any]]:
+    rows = [waiting.request for waiting in group]
+    audits = [audit_row(waiting.audit) for waiting in group]
+    return {
+        "id": [row.request_id for row in rows],
+        "user_id": [row.user_id for row in rows],
+        "index_name": [row.index for row in rows],
+        "query_type": [row.query_type for row in rows],
+        "query_params": [orjson.dumps(row.query_params).decode() for row in rows],
+        "body": [row.body for row in rows],
+        "search": [row.search for row in rows],
+        "priority": [row.priority for row in rows],
+        "created_at": [row.created_at for row in rows],
+        "not_after": [row.not_after for row in rows],
+        "accept_partial": [row.accept_partial for row in rows],
+        "idempotency_key": [row.idempotency_key for row in rows],
+        "trace_id": [row.trace_id for row in rows],
+        "action": [audit["action"] for audit in audits],
+        "resource_type": [audit["resource_type"] for audit in audits],
+        "resource_id": [audit["resource_id"] for audit in audits],
+        "ip_address": [audit["ip_address"] for audit in audits],
+        "user_agent": [audit["user_agent"] for audit in audits],
+        "audit_metadata": [orjson.dumps(audit["metadata"]).decode() for audit in audits],
+    }

@@ -1,0 +1,101 @@
+"""The replica of users, read only, for administrators' lists and for sign-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, func, select
+
+from common.auth.accounts import Account
+from request_svc.adapters.tables import users
+from request_svc.domain.user import ReplicatedUser
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from request_svc.ports import UserFilter
+
+_SHOWN = tuple(
+    column
+    for column in users.c
+    if column.name not in {"hashed_password", "import_batch_id", "missing_since", "row_digest"}
+)
+
+
+class SqlUserStore:
+    """`UserStore` on PostgreSQL."""
+
+    async def find(self, connection: AsyncConnection, user_id: UUID) -> ReplicatedUser | None:
+        """See the port."""
+        row = (await connection.execute(select(*_SHOWN).where(users.c.id == user_id))).one_or_none()
+        return None if row is None else _user(row)
+
+    async def page(
+        self, connection: AsyncConnection, wanted: UserFilter, after: str | None, limit: int
+    ) -> list[ReplicatedUser]:
+        """See the port."""
+        statement = select(*_SHOWN).order_by(users.c.username).limit(limit)
+        if wanted.username_prefix:
+            statement = statement.where(users.c.username.startswith(wanted.username_prefix, autoescape=True))
+        if wanted.is_active is not None:
+            statement = statement.where(users.c.is_active == wanted.is_active)
+        if after is not None:
+            statement = statement.where(users.c.username > after)
+        return [_user(row) for row in await connection.execute(statement)]
+
+
+class ReplicaAccounts:
+    """`AccountDirectory` on the replica."""
+
+    async def find_by_username(self, connection: AsyncConnection, username: str) -> Account | None:
+        """The account of that name without regard to case; the active one where the replica holds two."""
+        statement = (
+            select(users)
+            .where(func.lower(users.c.username) == func.lower(username))
+            .order_by(users.c.is_active.desc(), users.c.revision.desc())
+            .limit(1)
+        )
+        row = (await connection.execute(statement)).one_or_none()
+        return None if row is None else _account(row)
+
+    async def find_by_id(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        """The account with that id, active or not."""
+        row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
+        return None if row is None else _account(row)
+
+    async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
+        """Keeps nothing: the replica belongs to the Response Network, and the audit trail tells of the sign-in."""
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> Account:
+    return Account(
+        user_id=row.id,
+        username=row.username,
+        full_name=row.full_name,
+        role=row.role,
+        profile_type=row.profile_type,
+        priority=row.priority,
+        is_active=row.is_active,
+        password_hash=row.hashed_password,
+    )
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> ReplicatedUser:
+    return ReplicatedUser(
+        user_id=row.id,
+        username=row.username,
+        email=row.email,
+        full_name=row.full_name,
+        role=row.role,
+        profile_type=row.profile_type,
+        rate_limit_per_minute=row.rate_limit_per_minute,
+        rate_limit_per_hour=row.rate_limit_per_hour,
+        rate_limit_per_day=row.rate_limit_per_day,
+        priority=row.priority,
+        is_active=row.is_active,
+        revision=row.revision,
+        synced_at=row.synced_at,
+    )

@@ -1,0 +1,143 @@
+"""What the use cases need from outside, in this service's words. The adapters stand behind these names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.audit.record import AuditEntry
+    from request_svc.domain.request import NewRequest, Request, Response
+    from request_svc.domain.status import RequestStatus
+    from request_svc.domain.user import ReplicatedUser
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Which of a user's requests a list shows; None and empty leave a condition out. Times bound `created_at`."""
+
+    user_id: UUID
+    statuses: frozenset[RequestStatus] = frozenset()
+    index: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    newest_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users a list shows, by name."""
+
+    username_prefix: str = ""
+    is_active: bool | None = None
+
+
+class RequestWriter(Protocol):
+    """Makes new requests durable."""
+
+    async def write(self, request: NewRequest, audit: AuditEntry) -> bool:
+        """Returns once request and audit row are committed; False if the user's idempotency key was there already.
+
+        Raises UnavailableError when the database does not answer; then the request may or may not have been stored.
+        """
+        ...
+
+
+class RequestStore(Protocol):
+    """Requests, each owned by one user. Every method runs in the caller's transaction."""
+
+    async def find(self, connection: AsyncConnection, request_id: UUID, user_id: UUID) -> Request | None:
+        """The request, if it is that user's."""
+        ...
+
+    async def find_for_update(self, connection: AsyncConnection, request_id: UUID, user_id: UUID) -> Request | None:
+        """The same, locked until the transaction ends."""
+        ...
+
+    async def find_by_key(
+        self, connection: AsyncConnection, user_id: UUID, idempotency_key: str
+    ) -> tuple[Request, bytes] | None:
+        """The request that the user submitted under that key, with its normal form."""
+        ...
+
+    async def page(
+        self, connection: AsyncConnection, wanted: RequestFilter, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Request]:
+        """At most `limit` requests in order of creation, beginning behind `after` (created_at, id)."""
+        ...
+
+    async def cancel(
+        self, connection: AsyncConnection, request_id: UUID, at: datetime, *, tell_the_other_network: bool
+    ) -> Request:
+        """Makes an open request cancelled, and a cancellation record due if the other network may know of it."""
+        ...
+
+    async def statuses(
+        self, connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID], created_since: datetime | None
+    ) -> dict[UUID, RequestStatus]:
+        """Where the user's requests stand that are named, or that were created at or after a time."""
+        ...
+
+    async def open_ids(self, connection: AsyncConnection, user_id: UUID, limit: int) -> list[UUID]:
+        """The user's requests that have not ended, the newest first."""
+        ...
+
+    async def find_many(self, connection: AsyncConnection, user_id: UUID, ids: Sequence[UUID]) -> list[Request]:
+        """Those of the named requests that are the user's."""
+        ...
+
+
+class ResponseStore(Protocol):
+    """Answers: what came back, and its bytes in pieces."""
+
+    async def find(self, connection: AsyncConnection, request_id: UUID) -> Response | None:
+        """What came back for a request, without the bytes."""
+        ...
+
+    async def small_data(self, connection: AsyncConnection, request_id: UUID) -> bytes | None:
+        """The bytes of an answer that is held in one piece; None where it is held in several."""
+        ...
+
+    async def piece(self, connection: AsyncConnection, request_id: UUID, number: int) -> bytes | None:
+        """Piece `number`, from 0, of an answer held in several; at most 256 KiB."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Small answers at hand. It may forget at any moment, and being away is no error."""
+
+    async def get(self, request_id: UUID) -> bytes | None:
+        """The answer's bytes, if they are here."""
+        ...
+
+    async def put(self, answers: Sequence[tuple[UUID, bytes]]) -> None:
+        """Keeps these answers for a while."""
+        ...
+
+
+class UserStore(Protocol):
+    """The replica of users. There is no method that makes or changes one."""
+
+    async def find(self, connection: AsyncConnection, user_id: UUID) -> ReplicatedUser | None:
+        """One user, active or not."""
+        ...
+
+    async def page(
+        self, connection: AsyncConnection, wanted: UserFilter, after: str | None, limit: int
+    ) -> list[ReplicatedUser]:
+        """At most `limit` users by name, beginning behind the name `after`."""
+        ...
+
+
+class RequestChanges(Protocol):
+    """Tells watchers that some request may have changed."""
+
+    def ticks(self) -> AsyncGenerator[None]:
+        """Yields soon after a change that is committed, on any host, and now and then without one."""
+        ...

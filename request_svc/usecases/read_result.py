@@ -1,0 +1,62 @@
+"""Streams an answer's bytes exactly as the engine wrote them, never more than one piece of them in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common.errors import ResultNotReadyError, UnavailableError
+from request_svc.domain.status import RequestStatus
+from request_svc.usecases.get_request import own_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from common.auth.principal import Principal
+    from common.database.transaction import Database
+    from request_svc.domain.request import Request, Response
+    from request_svc.ports import AnswerCache, RequestStore, ResponseStore
+
+
+async def read_result(
+    request_id: UUID,
+    *,
+    caller: Principal,
+    database: Database,
+    requests: RequestStore,
+    responses: ResponseStore,
+    cache: AnswerCache,
+) -> AsyncIterator[bytes]:
+    """Pieces of at most 256 KiB, in order. Before the first one NotFoundError or ResultNotReadyError may be raised.
+
+    Each piece is read in a transaction of its own, so that a slow reader holds no connection; an answer never changes.
+    """
+    async with database.transaction() as transaction:
+        connection = transaction.connection
+        request = await own_request(connection, requests, request_id, caller)
+        response = _ready(request, await responses.find(connection, request_id))
+        small = await cache.get(request_id) or await responses.small_data(connection, request_id)
+    if small is not None:
+        yield small
+        return
+    sent, number = 0, 0
+    while sent < response.result_bytes:
+        async with database.transaction() as transaction:
+            piece = await responses.piece(transaction.connection, request_id, number)
+        if piece is None:
+            raise UnavailableError(
+                f"Piece {number} of the answer to {request_id} is gone; tell an operator.",
+                metadata={"part": "postgresql"},
+            )
+        yield piece
+        sent, number = sent + len(piece), number + 1
+
+
+def _ready(request: Request, response: Response | None) -> Response:
+    if request.status is RequestStatus.COMPLETED and response is not None:
+        return response
+    if request.status.is_final:
+        text = f"The request is {request.status} and has no answer."
+    else:
+        text = f"The request is {request.status}; its answer is not here yet. Watch it or ask again later."
+    raise ResultNotReadyError(text, metadata={"state": request.status})
