@@ -29,7 +29,7 @@ class RequestIdInterceptor(CallInterceptor):
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         caller = Caller(
             request_id=_request_id(metadata.get(HEADER)),
-            address=_address(metadata.get("x-forwarded-for"), context.peer()),
+            address=_address(metadata.get("x-envoy-external-address"), context.peer()),
             user_agent=metadata.get("x-user-agent") or metadata.get("user-agent"),
         )
         context.set_trailing_metadata(((HEADER, caller.request_id),))
@@ -48,10 +48,11 @@ def _request_id(given: str | None) -> str:
         return str(uuid4())
 
 
-def _address(forwarded: str | None, peer: str) -> str | None:
-    # Envoy appends the address that it saw; whatever stands before it was claimed by the client.
-    last = (forwarded or "").rpartition(",")[2].strip()
-    candidate = last or peer.partition(":")[2].rpartition(":")[0].strip("[]").replace("%5B", "").replace("%5D", "")
+def _address(seen_by_envoy: str | None, peer: str) -> str | None:
+    # Only Envoy reaches the services' sockets, and it overwrites what a client claims in this header.
+    candidate = seen_by_envoy or peer.partition(":")[2].rpartition(":")[0].replace("%5B", "").replace("%5D", "").strip(
+        "[]"
+    )
     try:
         return str(ip_address(candidate))
     except ValueError:

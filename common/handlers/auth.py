@@ -1,0 +1,73 @@
+"""AuthService: sign in, refresh, sign out, and who am I."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airlock.auth.v1 import auth_service_pb2 as pb
+from airlock.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
+
+from common.auth.refresh import refresh
+from common.auth.sign_in import sign_in
+from common.auth.sign_out import sign_out
+from common.errors import SessionEndedError
+from common.handlers.times import timestamp
+from common.rpc.caller import current_caller, current_principal
+
+if TYPE_CHECKING:
+    import grpc
+
+    from common.auth.context import AuthContext, TokenPair
+
+
+class AuthHandler(AuthServiceServicer):
+    """Sign-in against this network's accounts."""
+
+    def __init__(self, auth: AuthContext) -> None:
+        self._auth = auth
+
+    async def Login(self, request: pb.LoginRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.LoginResponse:  # noqa: N802
+        """Opens a session."""
+        pair = await sign_in(self._auth, username=request.username, password=request.password, caller=current_caller())
+        return pb.LoginResponse(tokens=_tokens(pair))
+
+    async def RefreshToken(  # noqa: N802 - the name is the proto's, as everywhere here.
+        self, request: pb.RefreshTokenRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.RefreshTokenResponse:
+        """Spends a refresh token."""
+        pair = await refresh(self._auth, refresh_token=request.refresh_token, caller=current_caller())
+        return pb.RefreshTokenResponse(tokens=_tokens(pair))
+
+    async def Logout(self, request: pb.LogoutRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.LogoutResponse:  # noqa: N802
+        """Ends the caller's session."""
+        await sign_out(self._auth, principal=current_principal(), caller=current_caller())
+        return pb.LogoutResponse()
+
+    async def GetCaller(  # noqa: N802
+        self, request: pb.GetCallerRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetCallerResponse:
+        """The caller as his account is now."""
+        principal = current_principal()
+        async with self._auth.database.transaction() as transaction:
+            account = await self._auth.directory.find_by_id(transaction.connection, principal.user_id)
+        if account is None:
+            raise SessionEndedError("This account is gone; sign in again.")
+        return pb.GetCallerResponse(
+            user_id=str(account.user_id),
+            username=account.username,
+            full_name=account.full_name,
+            role=principal.role,
+            profile_type=account.profile_type,
+            priority=account.priority,
+            permissions=sorted(principal.permissions),
+        )
+
+
+def _tokens(pair: TokenPair) -> pb.TokenPair:
+    return pb.TokenPair(
+        access_token=pair.access_token,
+        refresh_token=pair.refresh_token,
+        token_type="Bearer",  # noqa: S106 - a scheme's name, no secret.
+        expires_in=pair.expires_in,
+        refresh_expires_at=timestamp(pair.refresh_expires_at),
+    )

@@ -1,0 +1,1 @@
+"""Whether each part that a service needs works, asked with a time limit, for health calls and the `check` screen."""
