@@ -34,7 +34,7 @@ class HashedFile:
         return self.trailer.digest
 
 
-def hash_descriptor(descriptor: int, sink: Callable[[memoryview], None] | None = None) -> HashedFile:
+def hash_descriptor(descriptor: int, sink: Callable[[memoryview], object] | None = None) -> HashedFile:
     """Reads an open file from its start, hands every piece to `sink`, and checks prelude, trailer and hash.
 
     Raises NotABundleError, FormatVersionError, UnknownFlagsError, TruncatedError, TrailingBytesError,

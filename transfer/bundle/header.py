@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from airlock.bundle.v1.header_pb2 import COMPRESSION_ZSTD, BundleHeader
 from airlock.common.v1 import network_pb2
 from google.protobuf.message import DecodeError
 
 from transfer.bundle.limits import FEATURES, SCHEMA_MAJOR, SCHEMA_MINOR
-from transfer.bundle.names import kind_name, network_name
+from transfer.bundle.names import bundle_filename, kind_name, network_name
 from transfer.bundle.rules import check_rules
 from transfer.errors import (
     MalformedHeaderError,
@@ -23,7 +24,7 @@ from transfer.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
+
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _REQUEST, _RESPONSE = network_pb2.NETWORK_REQUEST, network_pb2.NETWORK_RESPONSE
@@ -137,3 +138,8 @@ def check_direction(
     if source not in _SOURCES[header.kind]:
         msg = f"The bundle is of kind {kind_name(header.kind)}, which does not travel {way}."
         raise WrongDirectionError(msg)
+
+
+def filename_of(header: BundleHeader) -> str:
+    """The name of the file that holds the bundle of this header."""
+    return bundle_filename(header.kind, from_micros(header.created_at_micros), UUID(bytes=header.batch_id))

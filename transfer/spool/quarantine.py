@@ -1,0 +1,119 @@
+"""Refused files, each with the reason beside it, until an operator releases or discards them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from transfer.errors import SpoolError, TransferError, spool_error
+from transfer.spool.durable import make_folder, remove_durably, replace_durably, write_durably
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+REASON_SUFFIX: Final = ".reason.json"
+_MAX_REASON: Final = 64 * 1024
+_MAX_NAME: Final = 150
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedFile:
+    """A refused file. `reason` is what its `.reason.json` holds; empty if that was lost."""
+
+    name: str
+    path: Path
+    size: int
+    reason: dict[str, Any]
+
+
+class Quarantine:
+    """The quarantine folder. Every method may raise SpoolError."""
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    def put(self, path: Path, original: str, error: TransferError, details: dict[str, str | int] | None = None) -> Path:
+        """Moves a file in, under a name of its own. The reason is written first: no file lies there without one."""
+        make_folder(self._folder)
+        now = self._clock()
+        # A dropped file's name is the courier's; only its harmless letters are kept.
+        safe = _UNSAFE.sub("_", Path(original).name)[-_MAX_NAME:].lstrip(".")
+        target = self._free(f"{now:%Y%m%dT%H%M%S%f}_{safe or 'file'}")
+        reason: dict[str, Any] = {
+            "defect": error.defect,
+            "message": error.message,
+            "next_step": error.next_step,
+            "original": original,
+            "quarantined_at": now.isoformat(),
+            **(details or {}),
+        }
+        write_durably(_reason_path(target), json.dumps(reason, indent=2).encode() + b"\n")
+        replace_durably(path, target)
+        return target
+
+    def files(self) -> list[QuarantinedFile]:
+        """All refused files, the oldest first."""
+        try:
+            paths = sorted(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise spool_error("Listing", self._folder, error) from error
+        return [
+            QuarantinedFile(path.name, path, path.stat().st_size, _read_reason(_reason_path(path)))
+            for path in paths
+            if not path.name.startswith(".") and not path.name.endswith(REASON_SUFFIX) and _is_regular(path)
+        ]
+
+    def release(self, name: str, folder: Path) -> Path:
+        """Moves a file to `folder` and forgets the reason."""
+        path = self._known(name)
+        make_folder(folder)
+        target = folder / name
+        replace_durably(path, target)
+        remove_durably(_reason_path(path))
+        return target
+
+    def discard(self, name: str) -> None:
+        """Deletes a file and its reason."""
+        path = self._known(name)
+        remove_durably(path)
+        remove_durably(_reason_path(path))
+
+    def _known(self, name: str) -> Path:
+        path = self._folder / name
+        if path.parent != self._folder or name.endswith(REASON_SUFFIX) or name.startswith(".") or not _is_regular(path):
+            msg = f"{name!r} is not in quarantine."
+            raise SpoolError(msg, next_step="List the quarantine and give a name from there.")
+        return path
+
+    def _free(self, name: str) -> Path:
+        target = self._folder / name
+        number = 1
+        while target.exists() or target.is_symlink():
+            number += 1
+            target = self._folder / f"{name}.{number}"
+        return target
+
+
+def _reason_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}{REASON_SUFFIX}")
+
+
+def _is_regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _read_reason(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            reason = json.loads(file.read(_MAX_REASON))
+    except (OSError, ValueError):
+        return {}
+    return reason if isinstance(reason, dict) else {}
