@@ -1,0 +1,188 @@
+"""Where the records of a requests bundle go: into the queue, each request once, and cancellations beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from airlock.bundle.v1.record_pb2 import Cancellation, Record, Request
+
+from common.search.kind import query_type
+from transfer.errors import MalformedRecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from airlock.bundle.v1.frame_pb2 import ResultChunk
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.batches.ports import IncomingBatch, SinkFactory
+    from common.database.transaction import Transaction
+
+FLUSH_ROWS = 4096
+FLUSH_BYTES = 4 * 1024 * 1024
+
+# Arrays as binary parameters: as fast as COPY into a temporary table, and the duplicates fall out by themselves.
+INSERT_REQUESTS = """
+INSERT INTO incoming_requests (original_request_id, user_id, index_name, query_type, search, accept_partial, trace_id,
+                               priority, requested_at, not_after, import_batch_id)
+SELECT request_id, user_id, index_name, query_type, search, accept_partial, trace_id, priority,
+       timestamptz 'epoch' + requested_micros * interval '1 microsecond',
+       timestamptz 'epoch' + nullif(not_after_micros, 0) * interval '1 microsecond', %(batch)b
+FROM unnest(%(request_ids)b::uuid[], %(user_ids)b::uuid[], %(indices)b::text[], %(types)b::text[],
+            %(searches)b::bytea[], %(partials)b::boolean[], %(traces)b::text[], %(priorities)b::smallint[],
+            %(requested)b::bigint[], %(not_afters)b::bigint[])
+     AS row (request_id, user_id, index_name, query_type, search, accept_partial, trace_id, priority, requested_micros,
+             not_after_micros)
+ON CONFLICT (original_request_id) DO NOTHING
+"""
+REPEATED = """
+SELECT original_request_id FROM incoming_requests
+WHERE original_request_id = ANY(%(request_ids)b) AND import_batch_id IS DISTINCT FROM %(batch)b
+"""
+INSERT_CANCELLATIONS = """
+INSERT INTO cancellations (request_id, cancelled_at, import_batch_id)
+SELECT request_id, timestamptz 'epoch' + micros * interval '1 microsecond', %(batch)b
+FROM unnest(%(request_ids)b::uuid[], %(micros)b::bigint[]) AS row (request_id, micros)
+ON CONFLICT (request_id) DO NOTHING
+"""
+# A running execution notices by its lease, which is taken away here.
+CANCEL_NAMED = """
+UPDATE incoming_requests
+SET status = 'cancelled', completed_at = now(), retry_at = NULL, lease_owner = NULL, lease_expires_at = NULL
+WHERE original_request_id = ANY(%(request_ids)b) AND status IN ('pending', 'retry', 'processing')
+"""
+CANCEL_ARRIVED = """
+UPDATE incoming_requests r SET status = 'cancelled', completed_at = now()
+FROM cancellations c
+WHERE r.import_batch_id = %(batch)b AND r.status = 'pending' AND c.request_id = r.original_request_id
+RETURNING r.original_request_id, c.import_batch_id IS DISTINCT FROM %(batch)b AS cancelled_before
+"""
+SEND_AGAIN = """
+UPDATE query_results SET export_batch_id = NULL, exported_at = NULL, acknowledged_at = NULL
+WHERE original_request_id = ANY(%(request_ids)b) AND exported_at IS NOT NULL
+"""
+ANSWER_CANCELLED = """
+INSERT INTO query_results (request_id, original_request_id, outcome)
+SELECT id, original_request_id, 'cancelled' FROM incoming_requests
+WHERE original_request_id = ANY(%(request_ids)b) AND status = 'cancelled'
+ON CONFLICT (request_id) DO NOTHING
+"""
+
+
+class RequestsSink:
+    """Applies one requests bundle. A request that is here already is counted, and what became of it is sent again."""
+
+    def __init__(self, batch: IncomingBatch, wake: Callable[[], Awaitable[None]]) -> None:
+        self._batch = batch
+        self._wake = wake
+        self._requests: list[tuple[Request, bytes]] = []
+        self._cancellations: list[Cancellation] = []
+        self._waiting_bytes = 0
+        self._repeated: list[UUID] = []
+        self._received = 0
+        self._inserted = 0
+        self._received_cancellations = 0
+        self._cancelled = 0
+
+    async def apply(self, transaction: Transaction, pieces: Sequence[Record | ResultChunk]) -> None:
+        """Takes the records and writes them some thousands at a time."""
+        for piece in pieces:
+            self._take(piece)
+        if len(self._requests) >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
+            await self._write_requests(transaction.connection)
+        if len(self._cancellations) >= FLUSH_ROWS:
+            await self._write_cancellations(transaction.connection)
+
+    def _take(self, piece: Record | ResultChunk) -> None:
+        if isinstance(piece, Record) and piece.HasField("request"):
+            search = piece.request.search.SerializeToString()
+            self._requests.append((piece.request, search))
+            self._waiting_bytes += len(search)
+        elif isinstance(piece, Record) and piece.HasField("cancellation"):
+            self._cancellations.append(piece.cancellation)
+        else:
+            raise MalformedRecordError("A requests bundle holds requests and cancellations only.")
+
+    async def finish(self, transaction: Transaction) -> dict[str, int]:
+        """Writes the rest, lets cancellations meet their requests, and has answers sent again where they are missed."""
+        connection = transaction.connection
+        await self._write_requests(connection)
+        await self._write_cancellations(connection)
+        await self._cancel_arrived(connection)
+        sent_again = await self._send_again(connection)
+        if self._inserted:
+            transaction.after_commit(self._wake)
+        return {
+            "inserted": self._inserted,
+            "repeated": self._received - self._inserted,
+            "cancellations": self._received_cancellations,
+            "cancelled": self._cancelled,
+            "sent_again": sent_again,
+        }
+
+    async def _write_requests(self, connection: AsyncConnection) -> None:
+        if not self._requests:
+            return
+        requests = [request for request, _ in self._requests]
+        ids = [UUID(bytes=request.id) for request in requests]
+        inserted = await connection.exec_driver_sql(
+            INSERT_REQUESTS,
+            {
+                "batch": self._batch.batch_id,
+                "request_ids": ids,
+                "user_ids": [UUID(bytes=request.user_id) for request in requests],
+                "indices": [request.index for request in requests],
+                "types": [query_type(request.search) for request in requests],
+                "searches": [search for _, search in self._requests],
+                "partials": [request.accept_partial for request in requests],
+                "traces": [request.trace_id for request in requests],
+                "priorities": [request.priority for request in requests],
+                "requested": [request.created_at_micros for request in requests],
+                "not_afters": [request.not_after_micros for request in requests],
+            },
+        )
+        if inserted.rowcount < len(ids):
+            repeated = await connection.exec_driver_sql(REPEATED, {"request_ids": ids, "batch": self._batch.batch_id})
+            self._repeated += repeated.scalars()
+        self._received += len(ids)
+        self._inserted += inserted.rowcount
+        self._requests, self._waiting_bytes = [], 0
+
+    async def _write_cancellations(self, connection: AsyncConnection) -> None:
+        if not self._cancellations:
+            return
+        ids = [UUID(bytes=cancellation.request_id) for cancellation in self._cancellations]
+        micros = [cancellation.cancelled_at_micros for cancellation in self._cancellations]
+        batch_id = self._batch.batch_id
+        await connection.exec_driver_sql(
+            INSERT_CANCELLATIONS, {"batch": batch_id, "request_ids": ids, "micros": micros}
+        )
+        self._cancelled += (await connection.exec_driver_sql(CANCEL_NAMED, {"request_ids": ids})).rowcount
+        self._received_cancellations += len(ids)
+        self._cancellations = []
+
+    async def _cancel_arrived(self, connection: AsyncConnection) -> None:
+        """Ends arrived requests whose cancellation is here; one cancelled before is one that the sender waits for."""
+        if not self._inserted:
+            return
+        rows = (await connection.exec_driver_sql(CANCEL_ARRIVED, {"batch": self._batch.batch_id})).all()
+        self._cancelled += len(rows)
+        self._repeated += [row.original_request_id for row in rows if row.cancelled_before]
+
+    async def _send_again(self, connection: AsyncConnection) -> int:
+        if not self._repeated:
+            return 0
+        ids = {"request_ids": self._repeated}
+        again = await connection.exec_driver_sql(SEND_AGAIN, ids)
+        cancelled = await connection.exec_driver_sql(ANSWER_CANCELLED, ids)
+        return again.rowcount + cancelled.rowcount
+
+
+def requests_sinks(wake: Callable[[], Awaitable[None]]) -> SinkFactory:
+    """Makes the sink for each requests bundle. `wake` tells the executors that there is work, after the commit."""
+
+    def make(batch: IncomingBatch) -> RequestsSink:
+        return RequestsSink(batch, wake)
+
+    return make

@@ -1,0 +1,1 @@
+"""What users, incoming requests and their answers are, and which changes are allowed; nothing here does I/O."""

@@ -1,0 +1,1 @@
+"""The gRPC services of this network: each method converts, calls one use case and converts back."""

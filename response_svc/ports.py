@@ -1,0 +1,173 @@
+"""What this network's use cases need from outside, in the project's words; `adapters` and `search` supply it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from airlock.search.v1.search_pb2 import Search
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from response_svc.domain.incoming_request import (
+        Answer,
+        ClaimedRequest,
+        Failure,
+        IncomingRequest,
+        RetryLater,
+        Status,
+    )
+    from response_svc.domain.user import User
+    from response_svc.search.answers import EngineAnswer, EngineHealth
+
+
+class UnstorableAnswerError(Exception):
+    """The engine's answer is no JSON that PostgreSQL can keep."""
+
+
+class SearchEngine(Protocol):
+    """A search engine that is only ever read. Its errors are those of `response_svc.search.answers`."""
+
+    async def search(
+        self, index: str, search: Search, *, timeout_seconds: float, max_bytes: int, accept_partial: bool
+    ) -> EngineAnswer:
+        """The answer of exactly one index.
+
+        Raises EngineError: TimeoutError after `timeout_seconds`, ResultTooLargeError beyond `max_bytes` of answer, and
+        PartialResultError for an incomplete answer unless `accept_partial`.
+        """
+        ...
+
+    async def check(self) -> EngineHealth:
+        """Whether the engine can answer now; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back connections and files."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers kept for a while. It may lose any of them at any time, and being away is no error."""
+
+    async def find(self, index: str, search: Search) -> Answer | None:
+        """The kept answer to the same search of the same index, marked as kept."""
+        ...
+
+    async def keep(self, index: str, search: Search, answer: Answer) -> None:
+        """Keeps a whole answer; one that is partial or too large is left out."""
+        ...
+
+
+class UserStore(Protocol):
+    """Users as rows. Every method runs in the caller's transaction."""
+
+    async def next_revision(self, connection: AsyncConnection) -> int:
+        """The next revision; whoever takes another waits until this transaction has ended."""
+        ...
+
+    async def insert(self, connection: AsyncConnection, user: User) -> None:
+        """Adds a user. Raises AlreadyExistsError for a taken name or address, or a second active admin."""
+        ...
+
+    async def update(self, connection: AsyncConnection, user: User) -> None:
+        """Writes the user as he now is. Raises AlreadyExistsError for a taken address."""
+        ...
+
+    async def find(self, connection: AsyncConnection, user_id: UUID, *, lock: bool = False) -> User | None:
+        """The user with that id; with `lock`, held until the transaction ends."""
+        ...
+
+    async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
+        """The user of that name, without regard to case."""
+        ...
+
+    async def list_by_name(
+        self, connection: AsyncConnection, *, prefix: str, is_active: bool | None, after: str | None, limit: int
+    ) -> Sequence[User]:
+        """Up to `limit` users in order of their names in lower case, those after the name `after`."""
+        ...
+
+    async def admin_exists(self, connection: AsyncConnection) -> bool:
+        """Whether there is an active admin."""
+        ...
+
+
+class RequestQueue(Protocol):
+    """The incoming requests as a queue. Every method runs in the caller's transaction, on the database's own clock."""
+
+    async def return_expired_leases(self, connection: AsyncConnection) -> int:
+        """Puts requests whose executor has gone back into the queue and says how many."""
+        ...
+
+    async def claim_best(self, connection: AsyncConnection, *, worker: str, lease: timedelta) -> ClaimedRequest | None:
+        """Claims the waiting request of the highest priority, of those the oldest; none is None."""
+        ...
+
+    async def renew_lease(self, connection: AsyncConnection, claimed: ClaimedRequest, *, lease: timedelta) -> bool:
+        """Extends the lease; False when it was lost or the request was cancelled."""
+        ...
+
+    async def give_back(self, connection: AsyncConnection, claimed: ClaimedRequest) -> None:
+        """Returns an unfinished request to the queue as if it had not been claimed; nothing if the lease was lost."""
+        ...
+
+    async def retry_later(self, connection: AsyncConnection, claimed: ClaimedRequest, retry: RetryLater) -> bool:
+        """Lets the request wait; False, and nothing written, if the lease was lost."""
+        ...
+
+    async def finish(
+        self,
+        connection: AsyncConnection,
+        claimed: ClaimedRequest,
+        *,
+        failure: Failure | None,
+        query_params: bytes | None,
+    ) -> bool:
+        """Ends the request, completed or failed; False, and nothing written, if the lease was lost."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Final answers as rows. Every method runs in the caller's transaction."""
+
+    async def add_answer(
+        self, connection: AsyncConnection, claimed: ClaimedRequest, answer: Answer, *, execution_ms: int
+    ) -> None:
+        """Keeps the answer to a finished request. Raises UnstorableAnswerError for bytes that are no JSON."""
+        ...
+
+    async def add_failure(
+        self,
+        connection: AsyncConnection,
+        claimed: ClaimedRequest,
+        failure: Failure,
+        *,
+        execution_ms: int,
+        executions: int,
+    ) -> None:
+        """Keeps the reason why a request ended without an answer."""
+        ...
+
+
+class IncomingRequestReader(Protocol):
+    """Incoming requests for operators. Every method runs in the caller's transaction."""
+
+    async def find(self, connection: AsyncConnection, request_id: UUID) -> IncomingRequest | None:
+        """The request by the id that it has on the Request Network."""
+        ...
+
+    async def list_newest_first(
+        self,
+        connection: AsyncConnection,
+        *,
+        statuses: Collection[Status],
+        user_id: UUID | None,
+        before: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[IncomingRequest]:
+        """Up to `limit` requests that arrived before `before` (time of arrival and id), the newest first."""
+        ...

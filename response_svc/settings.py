@@ -1,0 +1,21 @@
+"""The settings of the Response Network: those of both networks and those of execution."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airlock.common.v1 import network_pb2
+from pydantic import Field
+
+from common.settings import NetworkSettings
+
+
+class ResponseSettings(NetworkSettings):
+    """What `airlock-response` is told by the environment."""
+
+    network: ClassVar[network_pb2.Network.ValueType] = network_pb2.NETWORK_RESPONSE
+
+    cache_ttl_aggregations: int = Field(1800, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
+    execution_lease_seconds: int = Field(60, ge=10, le=3600, description="Give 10 to 3600 seconds.")
+    retry_first_seconds: float = Field(5.0, gt=0, le=300, description="Give up to 300 seconds.")
+    users_snapshot_days: int = Field(7, ge=1, le=90, description="Give 1 to 90 days.")

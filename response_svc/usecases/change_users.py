@@ -1,0 +1,145 @@
+"""Making and changing users on the network that is their master, each change under a revision and audited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from common.audit.record import AuditEntry, record
+from common.auth.sessions import end_user_sessions
+from common.clock import now
+from common.errors import NotFoundError
+from response_svc.domain.user import NewUser, User, UserChanges, changed, deactivated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.auth.passwords import PasswordHasher
+    from common.database.transaction import Database
+    from common.rpc.caller import Caller
+    from response_svc.ports import UserStore
+
+
+@dataclass(frozen=True, slots=True)
+class UserContext:
+    """What the use cases of users work with."""
+
+    database: Database
+    users: UserStore
+    hasher: PasswordHasher
+    clock: Callable[[], datetime] = field(default=now)
+
+
+async def create_user(context: UserContext, new: NewUser, *, caller: Caller) -> User:
+    """Makes a user with a fresh id. Raises AlreadyExistsError for a taken name or address."""
+    hashed_password = await context.hasher.hash(new.password)
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        revision = await context.users.next_revision(connection)
+        user = user_from(new, hashed_password, revision=revision, at=context.clock())
+        await context.users.insert(connection, user)
+        await record(connection, entry("user.created", user, caller, {"role": user.role.value}))
+    return user
+
+
+async def update_user(context: UserContext, user_id: UUID, changes: UserChanges, *, caller: Caller) -> User:
+    """Changes what is named and leaves the rest; without a difference nothing is written.
+
+    A new role ends the user's sessions, so that no token keeps the old one. Raises NotFoundError, WrongStateError for
+    the admin's role, AlreadyExistsError for a taken address.
+    """
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        before = await locked(context, connection, user_id)
+        after = changed(before, changes)
+        if after is before:
+            return before
+        after = await written(context, connection, after)
+        if after.role is not before.role:
+            await end_user_sessions(connection, user_id, at=context.clock(), reason="role changed")
+        await record(connection, entry("user.updated", after, caller, changes.set_fields()))
+    return after
+
+
+async def set_password(context: UserContext, user_id: UUID, password: str, *, caller: Caller) -> None:
+    """Sets a password and ends the user's sessions on this network. Raises NotFoundError."""
+    hashed_password = await context.hasher.hash(password)
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        before = await locked(context, connection, user_id)
+        user = await written(context, connection, replace(before, hashed_password=hashed_password))
+        await end_user_sessions(connection, user_id, at=context.clock(), reason="password set")
+        await record(connection, entry("user.password_set", user, caller))
+
+
+async def deactivate_user(context: UserContext, user_id: UUID, *, caller: Caller) -> User:
+    """Shuts a user out; doing it again changes nothing. Raises NotFoundError, and WrongStateError for the admin."""
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        before = await locked(context, connection, user_id)
+        after = deactivated(before)
+        if after is before:
+            return before
+        after = await written(context, connection, after)
+        await end_user_sessions(connection, user_id, at=context.clock(), reason="user deactivated")
+        await record(connection, entry("user.deactivated", after, caller))
+    return after
+
+
+def user_from(new: NewUser, hashed_password: str, *, revision: int, at: datetime) -> User:
+    """The user that is to be inserted, with an id that both networks will use."""
+    return User(
+        id=uuid4(),
+        username=new.username,
+        email=new.email,
+        hashed_password=hashed_password,
+        full_name=new.full_name,
+        role=new.role,
+        profile_type=new.profile_type,
+        rate_limit_per_minute=new.rate_limit_per_minute,
+        rate_limit_per_hour=new.rate_limit_per_hour,
+        rate_limit_per_day=new.rate_limit_per_day,
+        priority=new.priority,
+        is_active=True,
+        revision=revision,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+async def locked(context: UserContext, connection: AsyncConnection, user_id: UUID) -> User:
+    """The user, held until the transaction ends. Raises NotFoundError."""
+    user = await context.users.find(connection, user_id, lock=True)
+    if user is None:
+        raise NotFoundError("There is no user with that id; `GET /api/v1/admin/users` lists all.", metadata=RESOURCE)
+    return user
+
+
+async def written(context: UserContext, connection: AsyncConnection, user: User) -> User:
+    """Writes the user under a new revision and returns him with it."""
+    revision = await context.users.next_revision(connection)
+    user = replace(user, revision=revision, updated_at=context.clock())
+    await context.users.update(connection, user)
+    return user
+
+
+def entry(action: str, user: User, caller: Caller, data: Mapping[str, Any] | None = None) -> AuditEntry:
+    """The audit row of a change to a user. `data` holds no password."""
+    return AuditEntry(
+        action,
+        user_id=caller.principal.user_id if caller.principal else None,
+        resource_type="user",
+        resource_id=str(user.id),
+        address=caller.address,
+        user_agent=caller.user_agent,
+        request_data=data,
+        metadata={"username": user.username, "revision": user.revision, "request_id": caller.request_id},
+    )
+
+
+RESOURCE = {"resource": "user"}

@@ -1,0 +1,52 @@
+"""Whether a request may be executed here. A valid signature proves who sent it, not that it is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airlock.search.v1.search_pb2 import Search
+from google.protobuf.message import DecodeError
+
+from common.errors import AirlockError
+from common.search.indices import check_index_allowed
+from common.search.limits import QueryLimits, check_search
+from response_svc.domain.incoming_request import ClaimedRequest, Failure, FailureReason, bounded, is_expired
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from response_svc.domain.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be asked here."""
+
+    allowed_indices: frozenset[str]
+    limits: QueryLimits = field(default_factory=QueryLimits)
+
+
+def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, now: datetime) -> Search | Failure:
+    """The search that may be executed, or why it may not, by this network's own tables and settings alone."""
+    if is_expired(claimed.not_after, now):
+        return Failure(FailureReason.EXPIRED, "Its time was over before it could be executed; submit it again.")
+    if user is None:
+        return refused("The Response Network knows no such user; an administrator there makes users.")
+    if not user.is_active:
+        return refused(f"The user “{user.username}” is inactive; an administrator decides that.")
+    try:
+        check_index_allowed(claimed.index, policy.allowed_indices)
+        search = Search.FromString(claimed.search)
+        check_search(search, policy.limits)
+    except AirlockError as error:
+        violations = "; ".join(f"{violation.field}: {violation.description}" for violation in error.violations)
+        return refused(f"{error.message} {violations}".rstrip())
+    except DecodeError:
+        return refused("The search cannot be read; it was damaged before it was sealed.")
+    return search
+
+
+def refused(message: str) -> Failure:
+    """A refusal for good."""
+    return Failure(FailureReason.REFUSED, bounded(message))

@@ -1,0 +1,253 @@
+"""Executing the best waiting request under a lease: claim, check, ask the cache or the engine, keep the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from common.batches.steps import Step
+from common.clock import now
+from common.search.emit import emit_body
+from response_svc.domain.incoming_request import (
+    MAX_RETRIES,
+    Answer,
+    ClaimedRequest,
+    Failure,
+    FailureReason,
+    RetryLater,
+    after_passing_fault,
+    bounded,
+)
+from response_svc.ports import UnstorableAnswerError
+from response_svc.search.answers import (
+    EngineError,
+    EngineTimeoutError,
+    EngineUnavailableError,
+    PartialResultError,
+    ResultTooLargeError,
+)
+from response_svc.usecases.check_request import Policy, check_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from airlock.search.v1.search_pb2 import Search
+
+    from common.database.transaction import Database
+    from response_svc.domain.user import User
+    from response_svc.ports import AnswerCache, RequestQueue, ResultStore, SearchEngine, UserStore
+
+log = structlog.get_logger("response.execution")
+
+MAX_RESULT_BYTES = 32 * 1024 * 1024
+RENEWALS_PER_LEASE = 3
+
+REASONS: dict[type[EngineError], FailureReason] = {
+    EngineTimeoutError: FailureReason.TIMEOUT,
+    PartialResultError: FailureReason.PARTIAL_RESULT,
+    ResultTooLargeError: FailureReason.RESULT_TOO_LARGE,
+}
+TOO_LARGE = "The answer is larger than 32 MiB; ask for fewer hits or fields."
+UNSTORABLE = "The search engine's answer was no valid JSON."
+UNFORESEEN = "The execution failed in a way that was not foreseen; the log of the Response Network has it."
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionContext:
+    """What execution works with. `worker` names this process, `jitter` gives random numbers in [0, 1)."""
+
+    database: Database
+    queue: RequestQueue
+    users: UserStore
+    results: ResultStore
+    cache: AnswerCache
+    engine: SearchEngine
+    policy: Policy
+    worker: str
+    jitter: Callable[[], float]
+    steps: Callable[[Step], None]
+    timeout_seconds: float = 30
+    lease: timedelta = timedelta(seconds=60)
+    first_retry: timedelta = timedelta(seconds=5)
+    clock: Callable[[], datetime] = field(default=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What became of one claim: `completed`, a failure's reason, `retry`, or `lost` when another ended the request."""
+
+    request_id: UUID
+    outcome: str
+    engine_away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an execution ended, before it is written. `executed` is False for a request that never got that far."""
+
+    outcome: Answer | Failure | RetryLater
+    milliseconds: int = 0
+    query_params: bytes | None = None
+    executed: bool = True
+    engine_away: bool = False
+
+
+async def execute_next(context: ExecutionContext) -> Execution | None:
+    """Claims and ends one request; None when none waits. What it was doing is taken up again if the process dies."""
+    claimed, user = await claim(context)
+    if claimed is None:
+        return None
+    context.steps(Step.EXECUTE_CLAIMED)
+    try:
+        ended = await under_lease(context, claimed, user)
+    except asyncio.CancelledError:
+        await asyncio.shield(give_back(context, claimed))
+        raise
+    context.steps(Step.EXECUTE_ANSWERED)
+    outcome = await keep(context, claimed, ended) if ended is not None else "lost"
+    context.steps(Step.EXECUTE_STORED)
+    log.info(
+        "request_executed",
+        incoming_request_id=str(claimed.request_id),
+        request_id=claimed.trace_id or None,
+        outcome=outcome,
+        duration_ms=ended.milliseconds if ended is not None else None,
+    )
+    return Execution(claimed.request_id, outcome, engine_away=ended is not None and ended.engine_away)
+
+
+async def claim(context: ExecutionContext) -> tuple[ClaimedRequest | None, User | None]:
+    """The best waiting request under a fresh lease, and the user who asks."""
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        claimed = await context.queue.claim_best(connection, worker=context.worker, lease=context.lease)
+        user = await context.users.find(connection, claimed.user_id) if claimed is not None else None
+    return claimed, user
+
+
+async def under_lease(context: ExecutionContext, claimed: ClaimedRequest, user: User | None) -> Ended | None:
+    """Executes while the lease is renewed; None once it is lost or the request was cancelled."""
+    work = asyncio.create_task(execute(context, claimed, user))
+    pause = context.lease.total_seconds() / RENEWALS_PER_LEASE
+    try:
+        while True:
+            done, _ = await asyncio.wait({work}, timeout=pause)
+            if done:
+                return work.result()
+            if not await renewed(context, claimed):
+                return None
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def renewed(context: ExecutionContext, claimed: ClaimedRequest) -> bool:
+    """Whether the request is still ours. A database that is away for a moment does not decide it."""
+    try:
+        async with context.database.transaction() as transaction:
+            return await context.queue.renew_lease(transaction.connection, claimed, lease=context.lease)
+    except Exception:
+        log.warning("lease_not_renewed", exc_info=True)
+        return True
+
+
+async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User | None) -> Ended:
+    """Checks the request again by our own rules and asks the cache or the engine."""
+    if claimed.executions > MAX_RETRIES + 1:
+        message = f"Its executor was lost {claimed.executions - 1} times while it ran; it is not tried again."
+        return Ended(Failure(FailureReason.ENGINE_ERROR, message), executed=False)
+    search = check_request(claimed, user, context.policy, context.clock())
+    if isinstance(search, Failure):
+        return Ended(search, executed=False)
+    started = time.monotonic()
+    outcome: Answer | Failure | RetryLater
+    query_params, engine_away = None, False
+    try:
+        query_params = emit_body(search)
+        outcome = await answer(context, claimed, search)
+    except EngineError as error:
+        outcome = after_engine_error(context, claimed, error)
+        engine_away = isinstance(error, EngineUnavailableError)
+    except Exception:
+        log.exception("execution_failed", incoming_request_id=str(claimed.request_id))
+        outcome = after_fault(context, claimed, FailureReason.ENGINE_ERROR, UNFORESEEN)
+    milliseconds = round((time.monotonic() - started) * 1000)
+    return Ended(outcome, milliseconds, query_params, engine_away=engine_away)
+
+
+async def answer(context: ExecutionContext, claimed: ClaimedRequest, search: Search) -> Answer | Failure:
+    """The kept answer or the engine's."""
+    kept = await context.cache.find(claimed.index, search)
+    if kept is not None:
+        return kept
+    found = await context.engine.search(
+        claimed.index,
+        search,
+        timeout_seconds=context.timeout_seconds,
+        max_bytes=MAX_RESULT_BYTES,
+        accept_partial=claimed.accept_partial,
+    )
+    if len(found.body) > MAX_RESULT_BYTES:
+        return Failure(FailureReason.RESULT_TOO_LARGE, TOO_LARGE)
+    fresh = Answer(found.body, found.hit_count, found.took_ms, partial=found.partial)
+    await context.cache.keep(claimed.index, search, fresh)
+    return fresh
+
+
+def after_engine_error(context: ExecutionContext, claimed: ClaimedRequest, error: EngineError) -> Failure | RetryLater:
+    """What follows the engine's error: another attempt if it may pass, else the end."""
+    reason = REASONS.get(type(error), FailureReason.ENGINE_ERROR)
+    if error.may_pass:
+        return after_fault(context, claimed, reason, error.message)
+    return Failure(reason, bounded(error.message))
+
+
+def after_fault(
+    context: ExecutionContext, claimed: ClaimedRequest, reason: FailureReason, message: str
+) -> Failure | RetryLater:
+    """What follows a fault that may pass."""
+    return after_passing_fault(
+        reason, message, executions=claimed.executions, first_delay=context.first_retry, jitter=context.jitter()
+    )
+
+
+async def keep(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended) -> str:
+    """Writes the end in one transaction, if the lease still holds, and names it."""
+    try:
+        return await written(context, claimed, ended)
+    except UnstorableAnswerError:
+        failure = Failure(FailureReason.ENGINE_ERROR, UNSTORABLE)
+        return await written(context, claimed, Ended(failure, ended.milliseconds, ended.query_params))
+
+
+async def written(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended) -> str:
+    """One transaction: the request's new state and, when that is final, its result; `lost` if nothing was written."""
+    outcome = ended.outcome
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        if isinstance(outcome, RetryLater):
+            return "retry" if await context.queue.retry_later(connection, claimed, outcome) else "lost"
+        failure = outcome if isinstance(outcome, Failure) else None
+        if not await context.queue.finish(connection, claimed, failure=failure, query_params=ended.query_params):
+            return "lost"
+        if isinstance(outcome, Answer):
+            await context.results.add_answer(connection, claimed, outcome, execution_ms=ended.milliseconds)
+            return "completed"
+        executions = claimed.executions if ended.executed else claimed.executions - 1
+        await context.results.add_failure(
+            connection, claimed, outcome, execution_ms=ended.milliseconds, executions=executions
+        )
+        return outcome.reason.value
+
+
+async def give_back(context: ExecutionContext, claimed: ClaimedRequest) -> None:
+    """Returns the request to the queue at once, for a worker that is told to stop."""
+    async with context.database.transaction() as transaction:
+        await context.queue.give_back(transaction.connection, claimed)

@@ -1,0 +1,68 @@
+"""A database with this network's tables, and the parts of execution around a fake search engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from common.auth.passwords import PasswordHasher
+from common.batches.steps import no_steps
+from common.database.transaction import Database
+from response_svc.adapters.queue import PostgresQueue
+from response_svc.adapters.results import PostgresResults
+from response_svc.adapters.users import PostgresUsers
+from response_svc.migrations import METADATA
+from response_svc.usecases.change_users import UserContext
+from response_svc.usecases.check_request import Policy
+from response_svc.usecases.execute_next import ExecutionContext
+from tests.integration.response_svc.world import Arrivals, FakeEngine, NoCache
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty database with every table of this network."""
+    opened = Database(database_url)
+    async with opened.transaction() as transaction:
+        for metadata in METADATA:
+            await transaction.connection.run_sync(metadata.create_all)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def user_context(database: Database) -> UserContext:
+    """The use cases of users, with hashes that cost nothing."""
+    return UserContext(database, PostgresUsers(), PasswordHasher.cheapest())
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """A search engine that answers at once."""
+    return FakeEngine()
+
+
+@pytest.fixture
+def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
+    """Execution of requests that may ask the index `cities`."""
+    return ExecutionContext(
+        database=database,
+        queue=PostgresQueue(),
+        users=PostgresUsers(),
+        results=PostgresResults(),
+        cache=NoCache(),
+        engine=engine,
+        policy=Policy(frozenset({"cities"})),
+        worker="test",
+        jitter=lambda: 0.5,
+        steps=no_steps,
+    )
+
+
+@pytest.fixture
+def arrivals(database: Database) -> Arrivals:
+    """Lets requests arrive."""
+    return Arrivals(database)
