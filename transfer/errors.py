@@ -11,9 +11,11 @@ TransferError
 │                     FrameOrderError, MalformedRecordError, ChunkOrderError, MissingEndError, CountMismatchError,
 │                     DataAfterEndError
 ├── KeyFileError      a keyring or key file cannot be used
+│   └── KeysExistError
 ├── SpoolError        a folder cannot be read or written
 │   └── NoSpaceError
 └── MediumError       a medium cannot take or give a bundle
+    └── MediumMissingError, MixedDirectionsError, ReadBackError
 """
 
 from __future__ import annotations
@@ -252,6 +254,13 @@ class KeyFileError(TransferError):
 
     defect = "key-file"
     default_next_step = "Make keys with `transfer keygen` and name the files in the settings."
+
+
+class KeysExistError(KeyFileError):
+    """Keys would be overwritten."""
+
+    defect = "keys-exist"
+    default_next_step = "Name another folder, or move the old keys away."
 
 
 class SpoolError(TransferError):

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from transfer.bundle.signing import SigningKey
-from transfer.errors import KeyFileError
+from transfer.errors import KeyFileError, KeysExistError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _refuse_existing(folder: Path, keys: GeneratedKeys) -> None:
     existing = [path.name for path in paths if path.exists()]
     if existing:
         msg = f"{folder} holds {', '.join(existing)} already, and keys are never overwritten."
-        raise KeyFileError(msg, next_step="Name another folder, or move the old keys away.")
+        raise KeysExistError(msg)
 
 
 def _new_keyring() -> bytes:

@@ -1,0 +1,163 @@
+"""`transfer take` and `transfer deliver`: the two ends of every trip with a medium."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transfer.bundle.names import kind_name, network_name
+from transfer.cli.exits import ExitCode
+from transfer.cli.options import AsJson, ImportingNetwork, folder_of, network_or_none
+from transfer.cli.output import Output, count_text, printable, size_text
+from transfer.spool.candidates import Candidate, CarriedFile
+from transfer.spool.medium import DeliverReport, TakeReport
+from transfer.spool.medium import deliver as deliver_bundles
+from transfer.spool.medium import take as take_bundles
+from transfer.spool.walking import Found
+
+Medium = Annotated[
+    Path, typer.Argument(metavar="MEDIUM", help="The folder where the medium is mounted.", show_default=False)
+]
+_LISTED = 20
+
+
+def take(
+    medium: Medium,
+    export_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="EXPORT_DIR", help="The folder in which the service puts its bundles.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy every waiting bundle to a medium, the most urgent first, as far as there is room.
+
+    Each copy is flushed, read back and compared. Nothing leaves the outbox: a bundle is offered again until the other
+    network has acknowledged it, so a lost medium is healed by the next one. What is on the medium already is not copied
+    again.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
+        with output.progress("taking") as on_progress:
+            report = take_bundles(outbox, medium, on_progress=on_progress)
+        _say_taken(output, report, medium)
+
+
+def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
+    for one in report.taken:
+        output.line(f"taken  {_carried_text(one)}")
+    refused = [output.failure(one.error, one.path) | {"path": str(one.path)} for one in report.refused]
+    output.document(
+        {
+            "taken": [_carried(one) for one in report.taken],
+            "already_there": [_carried(one) for one in report.already_there],
+            "left_behind": [_candidate(one) for one in report.left_behind],
+            "refused": refused,
+            "safe_to_remove": True,
+        }
+    )
+    if report.left_behind:
+        output.incomplete(ExitCode.NO_SPACE)
+        missing = sum(one.size for one in report.left_behind)
+        left = count_text(len(report.left_behind), "bundle")
+        output.warning(f"no room for {left} ({size_text(missing)}); take them with another medium:")
+        for candidate in report.left_behind:
+            output.warning(f"  left  {printable(candidate.path.name)}  {size_text(candidate.size)}")
+    if not (report.taken or report.already_there or report.left_behind or refused):
+        output.line("Nothing waits to be carried.")
+    else:
+        size = size_text(sum(one.size for one in report.taken))
+        output.line(
+            f"{count_text(len(report.taken), 'bundle')} taken ({size}), "
+            f"{len(report.already_there)} already on the medium, "
+            f"{len(report.left_behind)} left for lack of room."
+        )
+    output.line(f"{printable(medium)} is safe to remove.", style="bold green")
+
+
+def deliver(
+    medium: Medium,
+    import_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="IMPORT_DIR", help="The folder in which the service looks for bundles.", show_default=False
+        ),
+    ] = None,
+    to: ImportingNetwork = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Deliver what was imported before too, after the database was restored from a backup."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the bundles on a medium into the inbox; the service's next import applies them.
+
+    Only regular files are read, no link is followed, and whatever else is on the medium is reported and left alone.
+    Nothing on the medium is deleted. Delivering twice is harmless: what is in the inbox or was imported is not copied
+    again.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        inbox, destination = folder_of(import_dir, "--import-dir", "IMPORT_DIR"), network_or_none(to)
+        with output.progress("delivering") as on_progress:
+            report = deliver_bundles(medium, inbox, destination=destination, again=again, on_progress=on_progress)
+        _say_delivered(output, report, medium)
+
+
+def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
+    for one in report.delivered:
+        output.line(f"delivered  {_carried_text(one)}")
+    refused = [output.failure(one.error, one.path) | {"path": str(one.path)} for one in report.refused]
+    output.document(
+        {
+            "delivered": [_carried(one) for one in report.delivered],
+            "already_there": [_carried(one) for one in report.already_there],
+            "other_direction": [_candidate(one) for one in report.other_direction],
+            "refused": refused,
+            "untouched": [{"path": str(one.path), "reason": _reason(one)} for one in report.untouched],
+        }
+    )
+    for found in report.untouched[:_LISTED]:
+        output.warning(f"not touched  {printable(found.path)}: {_reason(found)}")
+    if len(report.untouched) > _LISTED:
+        output.warning(f"not touched  {len(report.untouched) - _LISTED} more; --json lists all")
+    if not (report.delivered or report.already_there or report.other_direction or refused):
+        output.line("There is no bundle on the medium.")
+        return
+    size = size_text(sum(one.size for one in report.delivered))
+    output.line(
+        f"{count_text(len(report.delivered), 'bundle')} delivered ({size}), {len(report.already_there)} known already, "
+        f"{len(report.other_direction)} for the other network, {len(refused)} refused."
+    )
+    output.line(f"Nothing on {printable(medium)} was changed or deleted.")
+
+
+def _carried_text(one: CarriedFile) -> str:
+    return f"{printable(one.path.name)}  {size_text(one.size)}"
+
+
+def _carried(one: CarriedFile) -> dict[str, Any]:
+    return {
+        "path": str(one.path),
+        "kind": kind_name(one.header.kind),
+        "sequence": one.header.sequence,
+        "size_bytes": one.size,
+        "checksum": one.checksum,
+    }
+
+
+def _candidate(one: Candidate) -> dict[str, Any]:
+    header = one.header
+    return {
+        "path": str(one.path),
+        "kind": kind_name(header.kind),
+        "sequence": header.sequence,
+        "destination_network": network_name(header.destination_network),
+        "size_bytes": one.size,
+    }
+
+
+def _reason(found: Found) -> str:
+    return found.obstacle or "is not named as a bundle is"

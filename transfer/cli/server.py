@@ -1,0 +1,107 @@
+"""A connection to a service: address, TLS, sign-in, and its refusals as our errors. Commands say what is called."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+import grpc
+from airlock.auth.v1.auth_service_pb2 import LoginRequest
+from airlock.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from google.rpc import error_details_pb2, status_pb2
+
+from transfer.cli.errors import AccessDeniedError, ServerRefusedError, ServerUnreachableError
+from transfer.cli.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+CALL_SECONDS: Final = 30.0
+# For one bundle of up to 1 GiB over a slow line; a dead peer is noticed far earlier by the keepalive below.
+STREAM_SECONDS: Final = 6 * 3600.0
+
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.enable_retries", 0),
+)
+_UNREACHABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+_STATUS_KEY = "grpc-status-details-bin"
+_MAX_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How the caller is known: a token, or a name and password from which a token is made at the first call."""
+
+    token: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+def open_channel(address: str, ca_file: Path | None) -> grpc.Channel:
+    """A channel to `host:port` over TLS, by the system's authorities or `ca_file`, or to `unix:PATH` without TLS."""
+    if address.startswith("unix:"):
+        return grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    roots = ca_file.read_bytes() if ca_file is not None else None
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options=_CHANNEL_OPTIONS)
+
+
+def authorization(channel: grpc.Channel, credentials: Credentials, address: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that names the caller; signs in first if a name and password are given."""
+    token = credentials.token
+    if token is None:
+        request = LoginRequest(username=credentials.username or "", password=credentials.password or "")
+        with refusals(address):
+            reply = AuthServiceStub(channel).Login(request, timeout=CALL_SECONDS, wait_for_ready=False)
+        token = reply.tokens.access_token
+    return (("authorization", f"Bearer {token}"),)
+
+
+@contextlib.contextmanager
+def refusals(address: str) -> Iterator[None]:
+    """Turns the status of a failed call into one of our errors."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _translated(error, address) from error
+
+
+def _translated(error: grpc.RpcError, address: str) -> ServerUnreachableError | AccessDeniedError | ServerRefusedError:
+    code, details = error.code(), (error.details() or "")[:_MAX_MESSAGE]
+    if code in _UNREACHABLE:
+        hint = None
+        if "CERTIFICATE" in details.upper() or "SSL" in details.upper():
+            hint = (
+                "Name the authority of the server's certificate with --ca FILE, and the host as the certificate does."
+            )
+        return ServerUnreachableError(f"{address} does not answer: {details or code.name}.", next_step=hint)
+    reason, request_id = _details(error)
+    said = f"{details.rstrip('.') or code.name}" + (f" ({reason})" if reason else "")
+    if code in _DENIED:
+        return AccessDeniedError(f"{address} refuses access: {said}.")
+    where = f"The server's log has more under request id {request_id}." if request_id else None
+    return ServerRefusedError(f"{address} refuses: {said}.", next_step=where)
+
+
+def _details(error: grpc.RpcError) -> tuple[str, str]:
+    """Reason and request id from the `google.rpc.Status` in the trailing metadata; empty where there is none."""
+    reason = request_id = ""
+    for key, value in cast("Metadata", error.trailing_metadata() or ()):
+        if key != _STATUS_KEY or not isinstance(value, bytes):
+            continue
+        status = status_pb2.Status()
+        with contextlib.suppress(ValueError):
+            status.ParseFromString(value)
+        for detail in status.details:
+            info, request = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
+            if detail.Unpack(info):
+                reason = info.reason
+            elif detail.Unpack(request):
+                request_id = request.request_id
+    return printable(reason), printable(request_id)

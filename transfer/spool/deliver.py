@@ -1,0 +1,135 @@
+"""`deliver`: the bundles that a medium brings go into an inbox, each whole, and nothing else is touched.
+
+It may run twice and be stopped anywhere. Nothing on the medium is deleted. Signatures are checked by the import, not
+here: what is refused here is only what could never be imported, because it is damaged.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transfer.bundle.names import BUNDLE_SUFFIX, SIDECAR_SUFFIX, kind_name, network_name
+from transfer.errors import BundleError, MediumError, MixedDirectionsError
+from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, look, same_as
+from transfer.spool.copying import Disk, copy_bundle
+from transfer.spool.durable import make_folder
+from transfer.spool.inbox import ARCHIVE
+from transfer.spool.walking import Found, open_found, opened_medium, opened_spool, refuse_nesting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airlock.common.v1.network_pb2 import Network
+
+    from transfer.bundle.hashing import HashedFile
+
+
+@dataclass(slots=True)
+class DeliverReport:
+    """What a run did.
+
+    `other_direction` is for the other network; `untouched` is no regular file or no bundle by name.
+    """
+
+    delivered: list[CarriedFile] = field(default_factory=list)
+    already_there: list[CarriedFile] = field(default_factory=list)
+    other_direction: list[Candidate] = field(default_factory=list)
+    refused: list[RefusedFile] = field(default_factory=list)
+    untouched: list[Found] = field(default_factory=list)
+
+
+def deliver(
+    medium: Path,
+    import_dir: Path,
+    *,
+    destination: Network.ValueType | None = None,
+    again: bool = False,
+    disk: Disk | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> DeliverReport:
+    """Copies every whole bundle for `destination` into `import_dir/<kind>/`, the most urgent first.
+
+    With `again` also what was imported before, for a network whose database was restored. Without `destination` all
+    bundles must have the same one, else MixedDirectionsError. Raises MediumMissingError, SpoolError, and NoSpaceError
+    when the disk of the inbox is full; what was copied before that stays.
+    """
+    disk, report = disk or Disk(), DeliverReport()
+    refuse_nesting(import_dir, medium)
+    with opened_medium(medium) as root, opened_spool(import_dir):
+        candidates = _candidates(root, destination, report)
+        meter = Meter(2 * sum(one.size for one in candidates), on_progress)
+        for candidate in candidates:
+            try:
+                _deliver_one(root, candidate, import_dir, again, disk, meter, report)
+            except (BundleError, MediumError) as error:
+                report.refused.append(RefusedFile(candidate.path, error))
+    return report
+
+
+def _candidates(root: int, destination: Network.ValueType | None, report: DeliverReport) -> list[Candidate]:
+    candidates: list[Candidate] = []
+    for one in look(root):
+        if isinstance(one, Candidate):
+            candidates.append(one)
+        elif isinstance(one, RefusedFile):
+            report.refused.append(one)
+        elif one.obstacle is not None or not _is_known(one):
+            report.untouched.append(one)
+    destinations = {one.header.destination_network for one in candidates}
+    if destination is None:
+        if len(destinations) > 1:
+            names = " and ".join(sorted(network_name(one) for one in destinations))
+            msg = f"The medium holds bundles for the networks {names}."
+            raise MixedDirectionsError(msg)
+        destination = next(iter(destinations), None)
+    report.other_direction += [one for one in candidates if one.header.destination_network != destination]
+    ours = [one for one in candidates if one.header.destination_network == destination]
+    return sorted(ours, key=lambda one: one.urgency)
+
+
+def _is_known(found: Found) -> bool:
+    """Whether a file is one that `take` leaves beside bundles: no news to anyone."""
+    name = found.path.name
+    return name.endswith(SIDECAR_SUFFIX) or (name.endswith(BUNDLE_SUFFIX) and not name.startswith("."))
+
+
+def _deliver_one(
+    root: int,
+    candidate: Candidate,
+    import_dir: Path,
+    again: bool,
+    disk: Disk,
+    meter: Meter,
+    report: DeliverReport,
+) -> None:
+    target = import_dir / kind_name(candidate.header.kind) / candidate.filename
+    archived = import_dir / ARCHIVE / candidate.filename
+    source = open_found(root, candidate.path)
+    try:
+        if target.exists() or (archived.exists() and not again):
+            hashed = hash_open(source, candidate.path)
+            other = _other_name(target, hashed)
+            for place in (target, other) if again else (target, other, archived):
+                if same_as(hashed, place):
+                    meter.advance(2 * candidate.size)
+                    report.already_there.append(_carried(place, candidate, hashed))
+                    return
+            target = other if target.exists() else target
+        make_folder(target.parent)
+        hashed = copy_bundle(source, target, disk, meter.advance)
+    finally:
+        os.close(source)
+    report.delivered.append(_carried(target, candidate, hashed))
+
+
+def _other_name(target: Path, hashed: HashedFile) -> Path:
+    """Another file of that name is there. The import decides between them, so both must be in the inbox."""
+    stem = target.name.removesuffix(BUNDLE_SUFFIX)
+    return target.with_name(f"{stem}_{hashed.checksum[:16]}{BUNDLE_SUFFIX}")
+
+
+def _carried(path: Path, candidate: Candidate, hashed: HashedFile) -> CarriedFile:
+    return CarriedFile(path, candidate.header, hashed.size, hashed.checksum)

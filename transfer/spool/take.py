@@ -1,0 +1,119 @@
+"""`take`: what waits in an outbox goes onto a medium, the most urgent first, as far as there is room.
+
+It may run twice and be stopped anywhere: a bundle is on the medium whole or not at all, and stays in the outbox in
+any case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from transfer.bundle.names import kind_name, sidecar_filename
+from transfer.bundle.peek import peek
+from transfer.bundle.verify import open_regular
+from transfer.errors import BundleError, NoSpaceError, SpoolError
+from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, same_as
+from transfer.spool.copying import Disk, copy_bundle
+from transfer.spool.durable import fsync_directory, make_folder, write_durably
+from transfer.spool.outbox import Outbox
+from transfer.spool.walking import opened_medium, opened_spool, refuse_nesting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from transfer.bundle.hashing import HashedFile
+
+# Room for a sidecar and for what the medium's file system needs for two more names.
+MARGIN_BYTES: Final = 64 * 1024
+_MAX_SIDECAR: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class TakeReport:
+    """What a run did. `left_behind` had no room; `refused` is damaged in the outbox itself."""
+
+    taken: list[CarriedFile] = field(default_factory=list)
+    already_there: list[CarriedFile] = field(default_factory=list)
+    left_behind: list[Candidate] = field(default_factory=list)
+    refused: list[RefusedFile] = field(default_factory=list)
+
+
+def take(
+    export_dir: Path,
+    medium: Path,
+    *,
+    disk: Disk | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> TakeReport:
+    """Copies every waiting bundle that fits, with its sidecar, and returns once all of it is durable on the medium.
+
+    Raises MediumMissingError, MediumError if one folder lies in the other, ReadBackError, SpoolError.
+    """
+    disk, report = disk or Disk(), TakeReport()
+    refuse_nesting(export_dir, medium)
+    with opened_medium(medium), opened_spool(export_dir):
+        waiting = _waiting(export_dir, report)
+        meter = Meter(2 * sum(one.size for one in waiting), on_progress)
+        for candidate in waiting:
+            try:
+                _take_one(export_dir, candidate, medium, disk, meter, report)
+            except NoSpaceError:
+                # The medium had less room than it said. Something smaller may still fit.
+                report.left_behind.append(candidate)
+            except BundleError as error:
+                report.refused.append(RefusedFile(candidate.path, error))
+        fsync_directory(medium)
+    return report
+
+
+def _waiting(export_dir: Path, report: TakeReport) -> list[Candidate]:
+    """What the outbox offers, the most urgent first."""
+    waiting: list[Candidate] = []
+    for file in Outbox(export_dir).waiting():
+        path = file.path.relative_to(export_dir)
+        try:
+            # Where the ends are no bundle's, looking again says why.
+            waiting.append(Candidate(path, (file.ends or peek(file.path)).header, file.size))
+        except BundleError as error:
+            report.refused.append(RefusedFile(path, error))
+    return sorted(waiting, key=lambda one: one.urgency)
+
+
+def _take_one(
+    export_dir: Path, candidate: Candidate, medium: Path, disk: Disk, meter: Meter, report: TakeReport
+) -> None:
+    target = medium / kind_name(candidate.header.kind) / candidate.path.name
+    source = open_regular(export_dir / candidate.path)
+    try:
+        if target.exists():
+            hashed = hash_open(source, candidate.path)
+            if same_as(hashed, target):
+                meter.advance(2 * candidate.size)
+                report.already_there.append(_carried(target, candidate, hashed))
+                return
+        if disk.room(medium) < candidate.size + MARGIN_BYTES:
+            report.left_behind.append(candidate)
+            return
+        make_folder(target.parent)
+        hashed = copy_bundle(source, target, disk, meter.advance)
+    finally:
+        os.close(source)
+    _copy_sidecar(export_dir / candidate.path, target)
+    report.taken.append(_carried(target, candidate, hashed))
+
+
+def _copy_sidecar(bundle: Path, target: Path) -> None:
+    """The sidecar is for people: whether it is there, or has room, stops nothing."""
+    name = sidecar_filename(bundle.name)
+    with contextlib.suppress(SpoolError, OSError):
+        with bundle.with_name(name).open("rb") as file:
+            content = file.read(_MAX_SIDECAR)
+        write_durably(target.with_name(name), content)
+
+
+def _carried(target: Path, candidate: Candidate, hashed: HashedFile) -> CarriedFile:
+    return CarriedFile(target, candidate.header, hashed.size, hashed.checksum)
