@@ -13,7 +13,7 @@ from transfer.errors import CompressionError, DataAfterEndError
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _MAX_BLOCK: Final = 128 * 1024
 _RLE, _RESERVED = 1, 3
-_DICTIONARY_BYTES = (0, 1, 2, 4)
+_DICTIONARY_OR_RESERVED = 0b1011
 _CONTENT_SIZE_BYTES = (0, 2, 4, 8)
 
 
@@ -69,10 +69,10 @@ class ZstdFrameWalker:
         single_segment = descriptor >> 5 & 1
         size_code = descriptor >> 6
         size_bytes = 1 if single_segment and not size_code else _CONTENT_SIZE_BYTES[size_code]
-        self._need = 5 + (1 - single_segment) + _DICTIONARY_BYTES[descriptor & 3] + size_bytes
-        if descriptor & 0b1011 or (single_segment and self._need > len(header) and size_bytes > 4):
-            msg = "The compressed payload uses a dictionary, a reserved bit or an oversized single segment."
+        if descriptor & _DICTIONARY_OR_RESERVED:
+            msg = "The compressed payload uses a dictionary or a reserved bit."
             raise CompressionError(msg)
+        self._need = 5 + (1 - single_segment) + size_bytes
         if len(header) < self._need:
             return
         self._check_window(header, single_segment, size_bytes, size_code)
