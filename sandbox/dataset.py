@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,13 +85,19 @@ class ElasticsearchServer:
     api_key: str = ""
     authority: str = ""
 
+    @classmethod
+    def from_environment(cls) -> ElasticsearchServer | None:
+        """The server that ELASTICSEARCH_URL and its companions name; None without it."""
+        url = os.environ.get("ELASTICSEARCH_URL", "")
+        names = ("USERNAME", "PASSWORD", "API_KEY", "CA_FILE")
+        return cls(url, *(os.environ.get(f"ELASTICSEARCH_{name}", "") for name in names)) if url else None
+
     def client(self) -> httpx.Client:
         """An HTTP client that is let in."""
         headers = {"authorization": f"ApiKey {self.api_key}"} if self.api_key else {}
         auth = httpx.BasicAuth(self.username, self.password) if self.username else None
-        return httpx.Client(
-            base_url=self.url, headers=headers, auth=auth, verify=self.authority or True, timeout=LOAD_SECONDS
-        )
+        context = ssl.create_default_context(cafile=self.authority or None)
+        return httpx.Client(base_url=self.url, headers=headers, auth=auth, verify=context, timeout=LOAD_SECONDS)
 
 
 def documents(index: str) -> Iterator[dict[str, Any]]:

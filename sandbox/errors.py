@@ -13,3 +13,11 @@ class ProcessError(SandboxError):
 
 class PlatformError(SandboxError):
     """This machine lacks something that the embedded parts need."""
+
+
+class CallError(SandboxError):
+    """A call to a network's API was refused."""
+
+
+class StopRequestedError(SandboxError):
+    """Somebody asked the sandbox to stop."""

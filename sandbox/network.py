@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.certificates import make_certificate
@@ -39,6 +39,14 @@ class SearchServer:
         return {"EMBEDDED_SEARCH_DIR": str(self.folder)}
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How many processes serve, and settings that win over those made here."""
+
+    serve_processes: int = 2
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
 class Network:
     """Everything that one network runs. `start` and `stop` may be called once each."""
 
@@ -48,17 +56,16 @@ class Network:
         folder: Path,
         run_folder: Path,
         keys: Path,
+        options: Options,
         *,
         search: SearchServer | None = None,
-        serve_processes: int = 2,
-        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`keys` is a folder that `transfer keygen` made; `settings` win over those made here."""
+        """`keys` is a folder that `transfer keygen` made; `search` is for the network that searches."""
         self.name = name
         self.folder = folder
         self.export_dir = folder / "export"
         self.import_dir = folder / "import"
-        self.sockets = [run_folder / f"{name}-{process}.sock" for process in range(serve_processes)]
+        self.sockets = [run_folder / f"{name}-{process}.sock" for process in range(options.serve_processes)]
         folder.mkdir(parents=True, exist_ok=True)
         self.certificate = make_certificate(folder / "tls")
         self.postgres = EmbeddedPostgres(_database_folder(name, folder, run_folder))
@@ -68,7 +75,7 @@ class Network:
         self._keys = keys
         self._run_folder = run_folder
         self._search = search
-        self._settings = dict(settings or {})
+        self._settings = options.settings
 
     def start_servers(self) -> None:
         """PostgreSQL and Valkey, with an empty database the first time."""
@@ -111,7 +118,7 @@ class Network:
         }
         if self._search is not None:
             settings |= self._search.environment()
-        return settings | self._settings
+        return settings | dict(self._settings)
 
     def children(self) -> dict[str, Child]:
         """Every running program by name."""

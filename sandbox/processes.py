@@ -53,9 +53,17 @@ class ServiceProcesses:
 
     def run(self, *arguments: str, extra: Mapping[str, str] | None = None) -> None:
         """Runs a command to its end; raises ProcessError with the end of its log unless it succeeds."""
+        self.finish(self.begin(*arguments, extra=extra))
+
+    def begin(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Child:
+        """Starts a command that ends by itself; hand it to `finish`."""
         child = self._child(arguments[0], list(arguments), extra or {})
         child.log_path.unlink(missing_ok=True)
         child.start()
+        return child
+
+    def finish(self, child: Child) -> None:
+        """Waits for a command's end; raises ProcessError with the end of its log unless it succeeds."""
         try:
             code = child.wait(COMMAND_SECONDS)
         finally:

@@ -1,0 +1,126 @@
+"""`airlock-sandbox`: both networks on this machine, for a demo or to try things out."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sandbox import background
+from sandbox.dataset import ElasticsearchServer
+from sandbox.demo import run_demo
+from sandbox.errors import CallError, SandboxError, StopRequestedError
+from sandbox.guide import show_guide, show_processes
+from sandbox.screen import Screen
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+Folder = Annotated[Path, typer.Option(help="Where everything of this sandbox lies.")]
+HERE = Path(".airlock")
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the folder with logs and bundles behind.")] = False,
+) -> None:
+    """200 questions across the gap and back, each answer checked against the engine; everything is stopped again."""
+    screen = Screen()
+    stop_on_signals()
+    folder = Path(tempfile.mkdtemp(prefix="airlock-demo-"))
+    # PostgreSQL may run as another user, who has to pass here.
+    folder.chmod(0o711)
+    good = False
+    try:
+        good = run_demo(folder, ElasticsearchServer.from_environment(), screen)
+    except StopRequestedError:
+        screen.problem("stopped; nothing is left running")
+        raise typer.Exit(INTERRUPTED) from None
+    except SandboxError as error:
+        screen.problem(f"the demo failed: {error}")
+        keep = True
+    finally:
+        if keep:
+            screen.line(f"logs and bundles are in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def up(folder: Folder = HERE) -> None:
+    """Start both networks in the background; prints addresses, sign-in and commands to try."""
+    screen = Screen()
+    stop_on_signals()
+    screen.heading("Starting both networks …")
+    try:
+        state = background.start(background.Place(folder))
+    except StopRequestedError:
+        raise typer.Exit(INTERRUPTED) from None
+    show_guide(screen, state)
+
+
+@app.command()
+def down(folder: Folder = HERE) -> None:
+    """Stop what `up` started; data and keys stay for the next `up`."""
+    stopped = background.stop(background.Place(folder))
+    Screen().plain("Both networks are stopped." if stopped else "Nothing runs here.")
+
+
+@app.command()
+def status(folder: Folder = HERE) -> None:
+    """Show what `up` started."""
+    state = background.Place(folder).state()
+    if state is None:
+        Screen().plain("Nothing runs here; `make up` starts both networks.")
+        raise typer.Exit(1)
+    show_processes(Screen(), state)
+
+
+@app.command()
+def carry(folder: Folder = HERE) -> None:
+    """Play the courier once: everything that waits in either network to the other."""
+    state = background.Place(folder).state()
+    if state is None:
+        raise SandboxError("nothing runs here; `make up` starts both networks")
+    background.carry_both_ways(state, Screen().line)
+
+
+@app.command(hidden=True)
+def supervise(folder: Folder = HERE) -> None:
+    """Hold both networks in the foreground; what `up` runs in the background."""
+    stop_on_signals()
+    background.supervise(background.Place(folder))
+
+
+def stop_on_signals() -> None:
+    """Turns Ctrl-C and SIGTERM into an error that unwinds everything, once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise StopRequestedError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def main() -> None:
+    """The entry point; a refusal is one line, not a traceback."""
+    try:
+        app()
+    except (SandboxError, CallError) as error:
+        Screen().problem(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
