@@ -41,8 +41,6 @@ class IncomingBatch:
     received_at: datetime
 
 
-
-
 class ExportSource(Protocol):
     """Where the rows of one kind of bundle come from. Every method runs in the caller's transaction."""
 
@@ -81,13 +79,14 @@ class RecordSink(Protocol):
     async def apply(self, transaction: Transaction, pieces: Sequence[Record | ResultChunk]) -> None:
         """Applies some records, in order, in the transaction that the whole bundle shares.
 
-        What cannot be applied alone (an answer to an unknown request) is parked and counted, and does not raise. Raising
-        rolls the whole bundle back.
+        What cannot be applied alone (an answer to an unknown request) is parked and counted, and does not raise.
+        Raising rolls the whole bundle back: a BundleError (MalformedRecordError for what has no place in this kind)
+        refuses it, anything else leaves the file in the inbox for the next scan.
         """
         ...
 
     async def finish(self, transaction: Transaction) -> dict[str, int]:
-        """The bundle is whole: last statements, and counts such as `{"inserted": 3, "repeated": 1}` for log and batch row.
+        """The bundle is whole: last statements, and counts such as `{"inserted": 3}` for the log and the batch row.
 
         Work for after the commit (waking executors, filling caches) is queued with `transaction.after_commit`.
         """

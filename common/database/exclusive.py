@@ -21,8 +21,8 @@ log = structlog.get_logger("common.database")
 
 
 @asynccontextmanager
-async def exclusively(database: Database, name: str) -> AsyncIterator[bool]:
-    """Yields True to one holder of `name` at a time and False to everybody else, at once.
+async def exclusively(database: Database, name: str, *, wait: bool = False) -> AsyncIterator[bool]:
+    """Yields True to one holder of `name` at a time and False to everybody else, at once; with `wait`, True in turn.
 
     The lock belongs to a transaction that stays open for the whole block, so it works behind PgBouncer and ends with
     the process. It saves work and is not relied upon: should its connection break, two blocks may run side by side.
@@ -30,6 +30,8 @@ async def exclusively(database: Database, name: str) -> AsyncIterator[bool]:
     async with database.engine.connect() as connection:
         # An idle transaction is the point here; a server-wide time-out would drop the lock halfway.
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        if wait:
+            await wait_for_lock(connection, name)
         held = await connection.scalar(select(func.pg_try_advisory_xact_lock(lock_number(name))))
         try:
             yield bool(held)

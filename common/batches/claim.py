@@ -1,0 +1,143 @@
+"""The first transaction of an export: a number, the rows it carries and the first frame, or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from airlock.common.v1 import network_pb2
+from sqlalchemy import and_, insert, select, update
+
+from common.batches.number_rows import claim_number, held_above, void_sealed, voided_unacknowledged
+from common.batches.ports import OutgoingBatch
+from common.batches.stream_rows import give_number, lock_streams
+from common.batches.tables import export_batches, stream_bundles
+from common.errors import StreamStoppedError
+from transfer.bundle.names import bundle_filename, kind_name
+from transfer.custody.acknowledgements import render
+from transfer.custody.state import BundleNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource
+    from common.batches.stream_rows import Streams
+
+STATUS: Final = network_pb2.BUNDLE_KIND_STATUS
+# A newer bundle of these kinds holds all that an older one holds.
+REPLICATED: Final = frozenset(
+    {network_pb2.BUNDLE_KIND_USERS, network_pb2.BUNDLE_KIND_SETTINGS, network_pb2.BUNDLE_KIND_PROFILE_TYPES}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that was claimed, and how many older bundles it made superfluous."""
+
+    batch: OutgoingBatch
+    voided: int
+
+
+class _NothingToSendError(Exception):
+    """Ends the transaction without a trace: no row, no number."""
+
+
+async def claim(
+    context: BatchContext, source: ExportSource, worth_a_bundle: Callable[[Streams, datetime], bool] | None = None
+) -> Claim | None:
+    """Claims the source's next rows under the next number; None if there are none.
+
+    Also None while an earlier batch of this kind is not sealed. A source without rows of its own (status) gives
+    `worth_a_bundle` instead of a count. Raises StreamStoppedError while an alarm stands.
+    """
+    now = context.clock()
+    try:
+        async with context.database.transaction() as transaction:
+            connection = transaction.connection
+            streams = await lock_streams(connection)
+            require_running(streams)
+            if await _being_sealed(connection, source):
+                return None
+            batch = OutgoingBatch(uuid4(), streams.outgoing.epoch, streams.outgoing.last_sequence + 1, now)
+            await _insert(connection, context, source, batch)
+            records = await source.claim(connection, batch)
+            if records == 0 and (worth_a_bundle is None or not worth_a_bundle(streams, now)):
+                raise _NothingToSendError  # noqa: TRY301 - rolls the transaction back.
+            voided = await _void_predecessors(connection, source, batch)
+            frame = await _first_frame(connection, streams)
+            await connection.execute(
+                update(export_batches)
+                .where(export_batches.c.id == batch.batch_id)
+                .values(record_count=records, first_frame=frame)
+            )
+            await give_number(connection, batch.sequence)
+    except _NothingToSendError:
+        return None
+    return Claim(batch, voided)
+
+
+def require_running(streams: Streams) -> None:
+    """Raises StreamStoppedError while an alarm stands."""
+    if streams.outgoing.alarm:
+        msg = f"Exports stand still: {streams.outgoing.alarm} Declare a new epoch when the cause is understood."
+        raise StreamStoppedError(msg)
+
+
+async def _being_sealed(connection: AsyncConnection, source: ExportSource) -> bool:
+    found = await connection.scalar(
+        select(export_batches.c.id)
+        .where(export_batches.c.batch_type == kind_name(source.kind), export_batches.c.status == "processing")
+        .limit(1)
+    )
+    return found is not None
+
+
+async def _insert(
+    connection: AsyncConnection, context: BatchContext, source: ExportSource, batch: OutgoingBatch
+) -> None:
+    """The rows of the batch stand before the source claims, so that its rows can refer to them."""
+    filename = bundle_filename(source.kind, batch.created_at, batch.batch_id)
+    await connection.execute(
+        insert(export_batches).values(
+            id=batch.batch_id,
+            batch_type=kind_name(source.kind),
+            filename=filename,
+            file_path=str(context.outbox.final_path(source.kind, filename)),
+            status="processing",
+            created_at=batch.created_at,
+            epoch=batch.epoch,
+            sequence=batch.sequence,
+            first_frame=b"",
+        )
+    )
+    number = BundleNumber(batch.epoch, batch.sequence)
+    await claim_number(connection, number, source.kind, batch.batch_id, batch.created_at)
+
+
+async def _void_predecessors(connection: AsyncConnection, source: ExportSource, batch: OutgoingBatch) -> int:
+    """Unacknowledged status bundles, and those of a replicated kind, are of no use beside this one."""
+    epoch, at = batch.epoch, batch.created_at
+    voided = await void_sealed(connection, epoch, stream_bundles.c.kind == kind_name(STATUS), at)
+    if source.kind in REPLICATED:
+        same_kind = and_(stream_bundles.c.kind == kind_name(source.kind), stream_bundles.c.sequence < batch.sequence)
+        superseded = await void_sealed(connection, epoch, same_kind, at)
+        if superseded:
+            await source.released(connection, superseded)
+        voided += superseded
+    return len(voided)
+
+
+async def _first_frame(connection: AsyncConnection, streams: Streams) -> bytes:
+    incoming = streams.incoming
+    message = render(
+        incoming,
+        await held_above(connection, incoming.epoch, incoming.cumulative),
+        await voided_unacknowledged(connection, streams.outgoing.epoch),
+        streams.snapshots_wanted,
+    )
+    return message.SerializeToString(deterministic=True)

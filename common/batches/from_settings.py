@@ -1,0 +1,31 @@
+"""Puts together what exports and imports need from a network's settings, the same way in both services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from common import clock
+from common.batches.context import BatchContext
+from common.batches.steps import kill_at, no_steps
+from common.keys import load_keys
+from transfer.spool.inbox import Inbox
+from transfer.spool.outbox import Outbox
+
+if TYPE_CHECKING:
+    from common.database.transaction import Database
+    from common.settings import NetworkSettings
+
+
+def batch_context(settings: NetworkSettings, database: Database) -> BatchContext:
+    """The batch context that `settings` describe. Raises KeyFileError for a key that cannot be used."""
+    keys = load_keys(settings)
+    return BatchContext(
+        network=settings.network,
+        database=database,
+        keyring=keys.keyring,
+        signing_key=keys.signing_key,
+        trusted_keys=keys.trusted_keys,
+        outbox=Outbox(settings.export_dir),
+        inbox=Inbox(settings.import_dir, clock.now),
+        steps=kill_at(settings.airlock_kill_at) if settings.airlock_kill_at else no_steps,
+    )

@@ -1,0 +1,145 @@
+"""An import from beginning to end: every file of the inbox is applied, put away, set aside or left for later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from common.batches.apply_bundle import Imported, apply_bundle
+from common.batches.refuse_bundle import refuse_bundle
+from common.batches.reports import ImportReport, LeftFile
+from common.batches.steps import Step
+from common.database.exclusive import exclusively
+from transfer.bundle.header import filename_of
+from transfer.bundle.reader import verify_file
+from transfer.errors import BundleError, SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airlock.common.v1.network_pb2 import BundleKind
+
+    from common.batches.batch_rows import ImportBatchRow
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource, SinkFactory
+    from transfer.bundle.reader import VerifiedBundle
+    from transfer.errors import TransferError
+    from transfer.spool.inbox import InboxFile, StagedFile
+
+log = structlog.get_logger("common.batches")
+
+
+async def run_imports(
+    context: BatchContext,
+    *,
+    sinks: Mapping[BundleKind.ValueType, SinkFactory],
+    sources: Mapping[BundleKind.ValueType, ExportSource],
+    wait: bool = False,
+) -> ImportReport:
+    """Imports every whole file of the inbox, of whatever kind, in the order of their numbers as far as they are here.
+
+    May run twice and die anywhere. One file never stops the others: a bad one goes to quarantine, and one that fails
+    for another reason stays for the next scan. With `wait` a scan that is under way is waited for, otherwise this one is
+    skipped. `sources` are this network's own, which learn what was acknowledged.
+    """
+    began = time.monotonic()
+    async with exclusively(context.database, "imports", wait=wait) as alone:
+        report = await _Scan(context, sinks, sources).run() if alone else ImportReport(skipped=True)
+    if report.batches or report.left:
+        duration = round((time.monotonic() - began) * 1000)
+        log.info("import_run", summary=report.summary, duration_ms=duration, **report.counts)
+    context.measure(report)
+    return report
+
+
+class _Scan:
+    """One look through the inbox."""
+
+    def __init__(
+        self,
+        context: BatchContext,
+        sinks: Mapping[BundleKind.ValueType, SinkFactory],
+        sources: Mapping[BundleKind.ValueType, ExportSource],
+    ) -> None:
+        self._context = context
+        self._sinks = sinks
+        self._sources = sources
+        self._done: list[ImportBatchRow] = []
+        self._left: list[LeftFile] = []
+        self._waiting = 0
+
+    async def run(self) -> ImportReport:
+        """Goes through the files."""
+        for file in await asyncio.to_thread(self._context.inbox.scan):
+            try:
+                await self._take(file)
+            except (OperationalError, InterfaceError) as error:
+                self._leave(file, "the database does not answer", error)
+                # Neither would it for the others.
+                break
+            except SpoolError as error:
+                self._leave(file, str(error), error)
+            except Exception as error:  # noqa: BLE001 - one file never stops the others.
+                self._leave(file, f"{type(error).__name__}; see the log", error)
+        return ImportReport(batches=tuple(self._done), waiting=self._waiting, left=tuple(self._left))
+
+    async def _take(self, file: InboxFile) -> None:
+        if file.whole:
+            await self._import(file)
+        elif file.settled and file.error is not None:
+            row = await refuse_bundle(self._context, file.path, file.error, None, size=file.size)
+            await self._set_aside(file, file.error, row)
+        else:
+            self._waiting += 1
+
+    async def _import(self, file: InboxFile) -> None:
+        inbox = self._context.inbox
+        staged = await asyncio.to_thread(inbox.stage, file)
+        try:
+            await self._import_staged(staged)
+        except BundleError as error:
+            row = await refuse_bundle(self._context, file.path, error, staged.hashed, size=file.size)
+            await self._set_aside(staged, error, row)
+        except (Exception, asyncio.CancelledError):
+            await asyncio.to_thread(inbox.discard, staged)
+            raise
+
+    async def _import_staged(self, staged: StagedFile) -> None:
+        context = self._context
+        bundle = await asyncio.to_thread(self._verify, staged)
+        context.steps(Step.STAGE)
+        imported = await apply_bundle(context, self._sources, self._sinks, bundle, staged.source.path)
+        context.steps(Step.COMMIT)
+        await self._put_away(staged, bundle, imported)
+
+    def _verify(self, staged: StagedFile) -> VerifiedBundle:
+        return verify_file(
+            staged.path,
+            self._context.trusted_keys,
+            expected_source=self._context.peer,
+            expected_destination=self._context.network,
+            hashed=staged.hashed,
+        )
+
+    async def _put_away(self, staged: StagedFile, bundle: VerifiedBundle, imported: Imported) -> None:
+        if imported.quarantined_for is not None:
+            await self._set_aside(staged, imported.quarantined_for, imported.row)
+            return
+        self._done.append(imported.row)
+        await asyncio.to_thread(self._context.inbox.archive, staged, filename_of(bundle.header))
+        self._context.steps(Step.ARCHIVE)
+
+    async def _set_aside(self, file: InboxFile | StagedFile, error: TransferError, row: ImportBatchRow) -> None:
+        self._done.append(row)
+        details: dict[str, str | int] = {"import_batch": str(row.id)}
+        if row.epoch is not None and row.sequence is not None:
+            details |= {"epoch": row.epoch, "sequence": row.sequence}
+        await asyncio.to_thread(self._context.inbox.quarantine, file, error, details)
+
+    def _leave(self, file: InboxFile, cause: str, error: Exception) -> None:
+        log.error("import_left", file=file.path.name, cause=cause, exc_info=error)
+        self._left.append(LeftFile(filename=file.path.name, cause=cause))

@@ -1,0 +1,28 @@
+"""Why a sound bundle may still not be applied: its place in the stream."""
+
+from __future__ import annotations
+
+from transfer.errors import BundleError
+
+
+class ForkError(BundleError):
+    """Its number is taken by a bundle with other bytes."""
+
+    defect = "fork"
+    default_next_step = (
+        "One of the two databases was restored from a backup. Find out which, and declare a new epoch there."
+    )
+
+
+class EarlierEpochError(BundleError):
+    """It belongs to an epoch that has ended."""
+
+    defect = "earlier-epoch"
+    default_next_step = "Nothing is to be done: its sender sends its rows again in the present epoch."
+
+
+class LaterEpochError(BundleError):
+    """It belongs to an epoch that was not accepted here yet."""
+
+    defect = "later-epoch"
+    default_next_step = "Accept the new epoch here, then release the file from quarantine."
