@@ -7,12 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 App = TypeVar("App")
 
 Counts = Mapping[str, int]
 """What a run did, in numbers: `{"imported": 3, "updated": 2}`."""
+
+
+class Report(Protocol):
+    """What a run did, with words of its own."""
+
+    @property
+    def skipped(self) -> bool:
+        """Another run was under way, and this one did nothing."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """The run in numbers."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """The run in one line, for people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CountReport:
+    """The report of a run that only counted; zeros are left out of the line."""
+
+    counts: Counts
+    skipped: bool = False
+
+    @property
+    def summary(self) -> str:
+        """`3 imported, 2 updated`."""
+        told = [f"{number} {name.replace('_', ' ')}" for name, number in self.counts.items() if number]
+        return ", ".join(told) or "nothing to do"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +56,7 @@ class Job(Generic[App]):
     """
 
     name: str
-    run: Callable[[App], Awaitable[Counts | None]]
+    run: Callable[[App], Awaitable[Counts | Report | None]]
     every: int | None = None
     cron: str | None = None
     exclusive: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,7 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from common import metrics
 from common.clock import now
 from common.database.exclusive import exclusively
+from common.errors import AirlockError
+from common.jobs.job import CountReport
 from common.jobs.tables import job_runs
+from transfer.errors import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +27,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.database.transaction import Database
-    from common.jobs.job import App, Counts, Job
+    from common.jobs.job import App, Counts, Job, Report
 
 log = structlog.get_logger("jobs")
 
 ERROR_LIMIT = 2000
-"""Characters of an error that are kept with its job."""
+SUMMARY_LIMIT = 2000
+"""Characters of an error and of a summary that are kept with their job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ class JobRun:
     last_success_at: datetime | None
 
 
-async def run_job(job: Job[App], app: App, database: Database, *, clock: Callable[[], datetime] = now) -> Counts | None:
-    """Runs `job` and returns its counts; None when another run held the lock. What it raises is kept and raised."""
+async def run_job(job: Job[App], app: App, database: Database, *, clock: Callable[[], datetime] = now) -> Report | None:
+    """Runs `job` and returns its report; None when another run held the lock. What it raises is kept and raised."""
     with structlog.contextvars.bound_contextvars(job=job.name, request_id=str(uuid4())):
         if not job.exclusive:
             return await _recorded(job, app, database, clock)
@@ -76,31 +81,30 @@ async def list_job_runs(connection: AsyncConnection) -> dict[str, JobRun]:
     return {row.name: JobRun(*row) for row in rows}
 
 
-def summary_of(counts: Counts | None) -> str:
-    """The counts for people: `3 imported, 2 updated`; zeros are left out."""
-    told = [f"{number} {name.replace('_', ' ')}" for name, number in (counts or {}).items() if number]
-    return ", ".join(told) or "nothing to do"
-
-
-async def _recorded(job: Job[App], app: App, database: Database, clock: Callable[[], datetime]) -> Counts:
+async def _recorded(job: Job[App], app: App, database: Database, clock: Callable[[], datetime]) -> Report:
     started_at, started = clock(), time.perf_counter()
     if not job.quiet:
         await _note_start(database, job.name, started_at)
     try:
-        counts = dict(await job.run(app) or {})
+        report = _report(await job.run(app))
     except Exception as error:
         seconds = time.perf_counter() - started
         metrics.TASKS_TOTAL.labels(job.name, "failed").inc()
         log.exception("job_failed", duration_ms=round(seconds * 1000, 1))
-        await _note_end(database, job.name, started_at, seconds, error=error, at=clock())
+        await _note_end(database, job.name, started_at, seconds, outcome=error, at=clock())
         raise
     seconds = time.perf_counter() - started
-    metrics.TASKS_TOTAL.labels(job.name, "succeeded").inc()
+    metrics.TASKS_TOTAL.labels(job.name, "skipped" if report.skipped else "succeeded").inc()
     metrics.TASK_DURATION.labels(job.name).observe(seconds)
-    if counts or not job.quiet:
-        log.info("job_done", summary=summary_of(counts), counts=counts, duration_ms=round(seconds * 1000, 1))
-        await _note_end(database, job.name, started_at, seconds, counts=counts, at=clock())
-    return counts
+    if not job.quiet or any(report.counts.values()):
+        counts = dict(report.counts)
+        log.info("job_done", summary=report.summary, counts=counts, duration_ms=round(seconds * 1000, 1))
+        await _note_end(database, job.name, started_at, seconds, outcome=report, at=clock())
+    return report
+
+
+def _report(outcome: Counts | Report | None) -> Report:
+    return CountReport(outcome or {}) if outcome is None or isinstance(outcome, Mapping) else outcome
 
 
 async def _note_start(database: Database, name: str, at: datetime) -> None:
@@ -120,20 +124,18 @@ async def _note_end(
     seconds: float,
     *,
     at: datetime,
-    counts: Counts | None = None,
-    error: Exception | None = None,
+    outcome: Report | Exception,
 ) -> None:
+    error = outcome if isinstance(outcome, Exception) else None
     values: dict[str, Any] = {
         "last_started_at": started_at,
         "last_finished_at": at,
         "last_succeeded": error is None,
         "last_duration_seconds": seconds,
-        "last_counts": dict(counts) if counts is not None else None,
-        "last_summary": summary_of(counts) if error is None else None,
+        "last_counts": None if isinstance(outcome, Exception) else dict(outcome.counts),
+        "last_summary": None if isinstance(outcome, Exception) else outcome.summary[:SUMMARY_LIMIT],
         # The kind of a driver's error is enough here; its text stays in the log.
-        "last_error": f"{type(error).__name__}: {getattr(error, 'message', 'see the log')}"[:ERROR_LIMIT]
-        if error
-        else None,
+        "last_error": _told(error)[:ERROR_LIMIT] if error is not None else None,
     }
     statement = insert(job_runs).values(
         name=name, runs=1, failures=int(error is not None), last_success_at=None if error else at, **values
@@ -153,3 +155,10 @@ async def _note_end(
     )
     async with database.transaction() as transaction:
         await transaction.connection.execute(statement)
+
+
+def _told(error: Exception) -> str:
+    # Our own refusals are written for people; of anybody else's the kind is enough here, and its text is in the log.
+    if isinstance(error, AirlockError | TransferError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: the log has the details."

@@ -18,7 +18,8 @@ from airlock.common.v1 import error_reason_pb2 as reasons
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from common.errors import AirlockError, UnavailableError
+from common.errors import AirlockError, BundleRefusedError, UnavailableError
+from transfer.errors import BundleError, NoSpaceError, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,12 @@ def as_airlock_error(error: BaseException) -> AirlockError:
         return _unavailable("postgresql", "All connections to the database are in use")
     if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
         return _unavailable("redis", "Redis does not answer")
+    if isinstance(error, NoSpaceError):
+        return UnavailableError(str(error), metadata={"part": "disk"}, retry_after_seconds=60)
+    if isinstance(error, BundleError):
+        return BundleRefusedError(str(error), metadata={"defect": error.defect})
+    if isinstance(error, TransferError):
+        return UnavailableError(str(error), metadata={"part": error.defect}, retry_after_seconds=60)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _unavailable("disk", "The disk is full")
     return AirlockError(_NEUTRAL)
