@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -73,7 +74,7 @@ ON CONFLICT (request_id) DO NOTHING
 class RequestsSink:
     """Applies one requests bundle. A request that is here already is counted, and what became of it is sent again."""
 
-    def __init__(self, batch: IncomingBatch, wake: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, batch: IncomingBatch, wake: Callable[[int], Awaitable[None]]) -> None:
         self._batch = batch
         self._wake = wake
         self._requests: list[tuple[Request, bytes]] = []
@@ -112,7 +113,7 @@ class RequestsSink:
         await self._cancel_arrived(connection)
         sent_again = await self._send_again(connection)
         if self._inserted:
-            transaction.after_commit(self._wake)
+            transaction.after_commit(partial(self._wake, self._inserted))
         return {
             "inserted": self._inserted,
             "repeated": self._received - self._inserted,
@@ -179,8 +180,8 @@ class RequestsSink:
         return again.rowcount + cancelled.rowcount
 
 
-def requests_sinks(wake: Callable[[], Awaitable[None]]) -> SinkFactory:
-    """Makes the sink for each requests bundle. `wake` tells the executors that there is work, after the commit."""
+def requests_sinks(wake: Callable[[int], Awaitable[None]]) -> SinkFactory:
+    """Makes the sink for each requests bundle. `wake` tells the executors how much work there is, after the commit."""
 
     def make(batch: IncomingBatch) -> RequestsSink:
         return RequestsSink(batch, wake)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from common.audit import tables as audit_tables
@@ -13,6 +12,5 @@ from common.jobs import tables as job_tables
 from response_svc.adapters.tables import response_metadata
 
 METADATA: Final = (shared_metadata, response_metadata)
-LOCATION: Final = Path(__file__).parent
 # Importing them is what puts their tables into the shared metadata.
 SHARED_TABLES: Final = (audit_tables, auth_tables, batch_tables, job_tables)

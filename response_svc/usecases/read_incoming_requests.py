@@ -38,9 +38,13 @@ async def list_incoming_requests(
     user_id: UUID | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
-) -> Sequence[IncomingRequest]:
-    """Up to `limit` requests that arrived before `before` (time of arrival and id), the newest first."""
+) -> tuple[Sequence[IncomingRequest], bool]:
+    """Up to `limit` requests, the newest first, and whether there are more.
+
+    They are those that arrived before `before` (time of arrival and id).
+    """
     async with database.transaction() as transaction:
-        return await requests.list_newest_first(
-            transaction.connection, statuses=statuses, user_id=user_id, before=before, limit=limit
+        found = await requests.list_newest_first(
+            transaction.connection, statuses=statuses, user_id=user_id, before=before, limit=limit + 1
         )
+    return found[:limit], len(found) > limit

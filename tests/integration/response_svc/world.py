@@ -102,7 +102,7 @@ def id_of(request: Record) -> UUID:
 
 @dataclass
 class Arrivals:
-    """Lets records arrive as whole bundles, and counts how often the executors were woken."""
+    """Lets records arrive as whole bundles, and counts for how many the executors were woken."""
 
     database: Database
     woken: int = 0
@@ -122,8 +122,8 @@ class Arrivals:
             await sink.apply(transaction, records)
             return await sink.finish(transaction)
 
-    async def _wake(self) -> None:
-        self.woken += 1
+    async def _wake(self, requests: int) -> None:
+        self.woken += requests
 
 
 @dataclass

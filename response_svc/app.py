@@ -1,0 +1,188 @@
+"""The composition root: the only place that opens connections and puts the parts of the service together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airlock.common.v1 import network_pb2
+from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_grpc
+from redis.asyncio import Redis
+
+from common.auth.context import AuthContext
+from common.batches.from_settings import batch_context
+from common.batches.run_export import run_export
+from common.batches.run_import import run_imports
+from common.database.transaction import Database
+from common.handlers.shared import shared_services
+from common.health.checks import standard_checks
+from common.jobs.broker import make_broker
+from common.jobs.queue import BrokerJobQueue
+from common.rpc.server import RpcService
+from response_svc.adapters.accounts import MasterAccounts
+from response_svc.adapters.answer_cache import RedisAnswerCache
+from response_svc.adapters.checks import EngineCheck
+from response_svc.adapters.export_responses import ResponsesSource
+from response_svc.adapters.export_users import UsersSource
+from response_svc.adapters.import_requests import requests_sinks
+from response_svc.adapters.incoming_requests import PostgresIncomingRequests
+from response_svc.adapters.queue import PostgresQueue
+from response_svc.adapters.results import PostgresResults
+from response_svc.adapters.users import PostgresUsers
+from response_svc.handlers.processing import ProcessingHandler
+from response_svc.handlers.users import UserHandler
+from response_svc.jobs import EXECUTE_QUERY, jobs
+from response_svc.search.factory import make_engine
+from response_svc.usecases.change_users import UserContext
+from response_svc.usecases.check_request import Policy
+from response_svc.usecases.execute_next import ExecutionContext
+from response_svc.usecases.execute_waiting import Executors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airlock.common.v1.network_pb2 import BundleKind
+    from taskiq import AsyncBroker
+
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.reports import ExportReport, ImportReport
+    from common.jobs.queue import JobQueue
+    from response_svc.ports import SearchEngine
+    from response_svc.settings import ResponseSettings
+
+CACHE_TIMEOUT_SECONDS = 0.5
+"""How long an execution waits for a kept answer; the engine has it too."""
+MOST_WAKE_UPS = 8
+"""Wake-ups for one import: each worker host takes one and executes until nothing waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One process's parts, open until `close`."""
+
+    database: Database
+    auth: AuthContext
+    broker: AsyncBroker
+    batches: BatchContext
+    sources: Mapping[BundleKind.ValueType, ExportSource]
+    sinks: Mapping[BundleKind.ValueType, SinkFactory]
+    rpc_services: Sequence[RpcService]
+    executors: Executors
+    users: UserContext
+    engine: SearchEngine
+    redis: Redis
+
+    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
+        """Seals what there is of one kind, bundle after bundle."""
+        return await run_export(self.batches, self.sources[kind])
+
+    async def import_waiting(self) -> ImportReport:
+        """Applies what lies in the inbox, whatever kind it is."""
+        return await run_imports(self.batches, sinks=self.sinks, sources=self.sources)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.auth.revocations.close()
+        self.auth.hasher.close()
+        await self.engine.close()
+        await self.broker.shutdown()
+        await self.redis.aclose()
+        await self.database.close()
+
+
+async def build_app(settings: ResponseSettings) -> App:
+    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot."""
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        prepared_statements=settings.database_prepared_statements,
+    )
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=CACHE_TIMEOUT_SECONDS,
+        socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
+    )
+    auth = AuthContext.from_settings(settings, database, MasterAccounts())
+    batches = batch_context(settings, database)
+    engine = make_engine(settings)
+    broker = make_broker(settings)
+    users = UserContext(database, PostgresUsers(), auth.hasher)
+    sources = _sources(settings)
+    sinks = {network_pb2.BUNDLE_KIND_REQUESTS: _requests_sinks(BrokerJobQueue(broker))}
+    shared = shared_services(
+        settings=settings,
+        auth=auth,
+        batches=batches,
+        sources=sources,
+        sinks=sinks,
+        jobs=jobs(settings),
+        checks=[*standard_checks(settings, database), EngineCheck(engine)],
+    )
+    await auth.revocations.start()
+    return App(
+        database=database,
+        auth=auth,
+        broker=broker,
+        batches=batches,
+        sources=sources,
+        sinks=sinks,
+        rpc_services=[*_own_services(users), *shared],
+        executors=Executors(_execution(settings, database, redis, engine, batches), settings.worker_count),
+        users=users,
+        engine=engine,
+        redis=redis,
+    )
+
+
+def _sources(settings: ResponseSettings) -> dict[BundleKind.ValueType, ExportSource]:
+    return {
+        network_pb2.BUNDLE_KIND_USERS: UsersSource(snapshot_every=timedelta(days=settings.users_snapshot_days)),
+        network_pb2.BUNDLE_KIND_RESPONSES: ResponsesSource(),
+    }
+
+
+def _requests_sinks(queue: JobQueue) -> SinkFactory:
+    async def wake(requests: int) -> None:
+        await queue.wake(EXECUTE_QUERY, times=min(requests, MOST_WAKE_UPS))
+
+    return requests_sinks(wake)
+
+
+def _execution(
+    settings: ResponseSettings, database: Database, redis: Redis, engine: SearchEngine, batches: BatchContext
+) -> ExecutionContext:
+    return ExecutionContext(
+        database=database,
+        queue=PostgresQueue(),
+        users=PostgresUsers(),
+        results=PostgresResults(),
+        cache=RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations),
+        engine=engine,
+        policy=Policy(frozenset(settings.allowed_indices)),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        jitter=secrets.SystemRandom().random,
+        steps=batches.steps,
+        timeout_seconds=settings.query_timeout,
+        lease=timedelta(seconds=settings.execution_lease_seconds),
+        first_retry=timedelta(seconds=settings.retry_first_seconds),
+    )
+
+
+def _own_services(users: UserContext) -> list[RpcService]:
+    return [
+        RpcService(
+            "airlock.response.v1.UserService",
+            user_service_pb2_grpc.add_UserServiceServicer_to_server,
+            UserHandler(users),
+        ),
+        RpcService(
+            "airlock.response.v1.ProcessingService",
+            processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server,
+            ProcessingHandler(users.database, PostgresIncomingRequests()),
+        ),
+    ]

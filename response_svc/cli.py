@@ -1,0 +1,99 @@
+"""The command `airlock-response`: the five commands that both services have, and `create-admin`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations while it runs.
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from common.auth.passwords import PasswordHasher
+from common.cli.main import make_cli, settings_or_exit
+from common.cli.service import Service
+from common.database.transaction import Database
+from common.errors import AlreadyExistsError
+from response_svc.adapters.checks import AdminCheck, ConfiguredEngineCheck
+from response_svc.adapters.users import PostgresUsers
+from response_svc.app import App, build_app
+from response_svc.jobs import jobs
+from response_svc.settings import ResponseSettings
+from response_svc.usecases.change_users import UserContext
+from response_svc.usecases.create_admin import LEAST_PASSWORD_LENGTH, create_admin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from common.health.checks import Check
+    from response_svc.domain.user import User
+
+EXIT_REFUSED = 1
+PASSWORD_FILE_LIMIT = 4096
+
+
+def checks(settings: ResponseSettings, database: Database) -> Sequence[Check]:
+    """What the `check` screen looks at beyond the parts that both services have."""
+    return (ConfiguredEngineCheck(settings), AdminCheck(database))
+
+
+SERVICE: Service[ResponseSettings, App] = Service(
+    name="airlock-response",
+    settings=ResponseSettings,
+    build_app=build_app,
+    jobs=jobs,
+    migrations="response_svc:migrations",
+    checks=checks,
+)
+cli = make_cli(SERVICE)
+
+
+@cli.command("create-admin")
+def create_admin_command(
+    username: Annotated[str, typer.Option(help="The admin's name.")] = "admin",
+    email: Annotated[str, typer.Option(help="The admin's address.")] = "admin@localhost",
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the password; else ADMIN_PASSWORD, else it is asked for.")
+    ] = None,
+) -> None:
+    """Make the one admin of both networks. It works once; exit code 1 if there is an admin already."""
+    settings = settings_or_exit(SERVICE)
+    password = admin_password(password_file)
+    try:
+        user = asyncio.run(make_admin(settings, username=username, email=email, password=password))
+    except AlreadyExistsError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
+    typer.echo(f"The admin “{user.username}” was made with the id {user.id}; the next users bundle carries it over.")
+
+
+async def make_admin(settings: ResponseSettings, *, username: str, email: str, password: str) -> User:
+    """Opens what the use case needs, and closes it again."""
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    hasher = PasswordHasher.from_settings(settings)
+    try:
+        context = UserContext(database, PostgresUsers(), hasher)
+        return await create_admin(context, username=username, email=email, password=password)
+    finally:
+        hasher.close()
+        await database.close()
+
+
+def admin_password(password_file: Path | None) -> str:
+    """The password from the file, from ADMIN_PASSWORD, or asked for twice. Ends the program if it is too short."""
+    if password_file is not None:
+        with password_file.open(encoding="utf-8") as file:
+            password = file.read(PASSWORD_FILE_LIMIT).rstrip("\r\n")
+    else:
+        password = os.environ.get("ADMIN_PASSWORD") or typer.prompt(
+            "Password", hide_input=True, confirmation_prompt=True
+        )
+    if len(password) < LEAST_PASSWORD_LENGTH:
+        typer.echo(f"The password needs at least {LEAST_PASSWORD_LENGTH} characters; choose a longer one.", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+    return password
+
+
+def main() -> None:
+    """The program's entry point."""
+    cli()

@@ -1,0 +1,53 @@
+"""All jobs of the Response Network and when they run. Each may run twice, beside itself, and die anywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airlock.common.v1 import network_pb2
+
+from common.jobs.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from response_svc.app import App
+    from response_svc.settings import ResponseSettings
+
+EXECUTE_QUERY = "execute_query"
+
+
+def jobs(settings: ResponseSettings) -> tuple[Job[App], ...]:
+    """The jobs with their schedules. Executions run beside each other on every worker host, so nothing locks them."""
+    return (
+        Job(name="export_users", run=export_users, every=settings.export_users_seconds),
+        Job(name="import_requests", run=import_bundles, every=settings.import_seconds),
+        Job(
+            name=EXECUTE_QUERY,
+            run=execute_waiting,
+            every=settings.execute_sweep_seconds,
+            exclusive=False,
+            quiet=True,
+        ),
+        Job(name="export_responses", run=export_responses, every=settings.export_responses_seconds),
+    )
+
+
+async def export_users(app: App) -> Mapping[str, int]:
+    """What changed about users since the other network last confirmed, or all of them."""
+    return (await app.export(network_pb2.BUNDLE_KIND_USERS)).counts
+
+
+async def import_bundles(app: App) -> Mapping[str, int]:
+    """Requests and acknowledgements from the inbox."""
+    return (await app.import_waiting()).counts
+
+
+async def execute_waiting(app: App) -> Mapping[str, int]:
+    """Requests by priority until none waits, and those whose executor has died."""
+    return await app.executors.run()
+
+
+async def export_responses(app: App) -> Mapping[str, int]:
+    """Answers and final failures into bundles of at most 500."""
+    return (await app.export(network_pb2.BUNDLE_KIND_RESPONSES)).counts
