@@ -43,7 +43,7 @@ async def run_imports(
     """Imports every whole file of the inbox, of whatever kind, in the order of their numbers as far as they are here.
 
     May run twice and die anywhere. One file never stops the others: a bad one goes to quarantine, and one that fails
-    for another reason stays for the next scan. With `wait` a scan that is under way is waited for, otherwise this one is
+    for another reason stays for the next scan. With `wait` a scan that is under way is waited for, else this one is
     skipped. `sources` are this network's own, which learn what was acknowledged.
     """
     began = time.monotonic()

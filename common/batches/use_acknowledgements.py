@@ -1,4 +1,4 @@
-"""What the first frame of an arriving bundle changes here: what of ours is delivered, and what of theirs is given up."""
+"""What the first frame of an arriving bundle changes here: what of ours is delivered, what of theirs given up."""
 
 from __future__ import annotations
 
