@@ -101,7 +101,10 @@ class UnknownSignerError(BundleError):
     """No signature is by a key that is configured for the other network."""
 
     defect = "unknown-signer"
-    default_next_step = "If the other network has a new signing key, add its public key to PEER_SIGNING_KEYS_FILE."
+    default_next_step = (
+        "If this network sealed the file itself, carry it to the other one; if the other network has a new signing key, "
+        "add its public key to PEER_SIGNING_KEYS_FILE."
+    )
 
 
 class SignatureInvalidError(BundleError):

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from google.protobuf.message import DecodeError
 
 from transfer.bundle.framing import FrameReader
+from transfer.bundle.layout import MIN_CIPHERTEXT
 from transfer.bundle.limits import BLOCK_RECORDS, MAX_WINDOW
 from transfer.bundle.records import PayloadRules
 from transfer.bundle.rules import check_rules
@@ -97,6 +98,9 @@ class _Decrypted:
 
     def _commit(self) -> None:
         """The salt and the key commitment come first and tell a wrong key from a changed payload."""
+        if self._end - self._position < MIN_CIPHERTEXT:
+            msg = f"The encrypted payload has {self._end - self._position} bytes, fewer than an empty one."
+            raise TamperedPayloadError(msg)
         try:
             self._decryptor.update(self._next(_SALT_AND_COMMITMENT))
         except InvalidTag:

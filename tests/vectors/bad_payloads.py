@@ -1,0 +1,181 @@
+"""Well-signed bundles that are wrong within: compression, frames, records and answers. One defect in each."""
+
+from __future__ import annotations
+
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
+from airlock.bundle.v1.frame_pb2 import Frame
+from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Record
+
+from tests.vectors import craft
+from tests.vectors.craft import Craft, block, chunk, end, request, response
+from tests.vectors.vector import (
+    ACK,
+    TWO,
+    answers,
+    bad,
+    compressed,
+    payload,
+    unknown_field,
+    wide_window,
+    zstd,
+)
+
+PAYLOAD = [
+    bad("not-zstd", "compression", "Frames without compression.", compressed(craft.good_payload)),
+    bad("payload-empty", "compression", "Nothing was encrypted.", compressed(lambda: b"")),
+    bad(
+        "zstd-cut",
+        "compression",
+        "All frames are there, the end of compression is not.",
+        compressed(lambda: zstd(craft.good_payload(), write_checksum=True)[:-4]),
+    ),
+    bad(
+        "zstd-twice",
+        "data-after-end",
+        "A second zstd frame.",
+        compressed(lambda: zstd(craft.good_payload()) + zstd(b"more")),
+    ),
+    bad(
+        "zstd-skippable",
+        "data-after-end",
+        "A skippable frame behind the end.",
+        compressed(lambda: zstd(craft.good_payload()) + b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"),
+    ),
+    bad("zstd-wide-window", "compression", "A window of 128 MiB.", compressed(wide_window)),
+    bad(
+        "length-padded",
+        "non-canonical",
+        "The length of a frame is padded.",
+        lambda: Craft(payload=b"\xa4\x80\x00" + craft.good_payload()[1:]).build(),
+    ),
+    bad("length-huge", "limit-exceeded", "A frame claims 2 MiB.", lambda: Craft(payload=craft.varint(2 << 20)).build()),
+    bad("length-endless", "limit-exceeded", "A length that goes on.", lambda: Craft(payload=b"\xff" * 64).build()),
+    bad(
+        "frame-cut",
+        "missing-end",
+        "The payload ends inside a frame.",
+        lambda: Craft(payload=craft.good_payload()[:-1]).build(),
+    ),
+    bad("missing-end", "missing-end", "No End frame.", payload(ACK, TWO)),
+    bad("after-end", "data-after-end", "A byte behind End.", payload(ACK, TWO, end(2), behind=b"\x00")),
+    bad("end-twice", "data-after-end", "End twice.", payload(ACK, TWO, end(2), end(2))),
+    bad("records-miscounted", "count-mismatch", "End counts three of two records.", payload(ACK, TWO, end(3))),
+    bad("chunks-miscounted", "count-mismatch", "End counts a chunk that is not there.", payload(ACK, TWO, end(2, 1))),
+    bad("frame-noise", "malformed-frame", "Not a message.", payload(ACK, b"\xff\xff\xff\xff", end(0))),
+    bad(
+        "frame-unknown-field",
+        "unknown-field",
+        "A field that schema 1.0 does not have.",
+        payload(ACK, unknown_field(TWO.SerializeToString()), end(2)),
+    ),
+    bad(
+        "record-unknown-field",
+        "unknown-field",
+        "An unknown field deep in a record.",
+        payload(
+            ACK, Frame(records=block(Record.FromString(unknown_field(request().SerializeToString()))).records), end(1)
+        ),
+    ),
+    bad(
+        "frame-field-twice",
+        "non-canonical",
+        "End counts its records twice.",
+        payload(ACK, TWO, b"\x22\x04\x08\x02\x08\x02"),
+    ),
+    bad("no-acknowledgements", "frame-order", "Records come first.", payload(TWO, end(2))),
+    bad("acknowledgements-twice", "frame-order", "Acknowledgements again.", payload(ACK, ACK, end(0))),
+    bad("frame-empty", "frame-order", "A frame that holds nothing.", payload(ACK, b"", end(0))),
+    bad(
+        "acknowledgements-rule",
+        "malformed-frame",
+        "A running digest of 31 bytes.",
+        payload(Frame(acknowledgements=Acknowledgements(running_digest=bytes(31))), end(0)),
+    ),
+]
+
+RECORDS = [
+    bad(
+        "block-empty",
+        "malformed-record",
+        "A block without records.",
+        payload(ACK, Frame(records=block().records), end(0)),
+    ),
+    bad(
+        "block-too-many",
+        "limit-exceeded",
+        "129 records in a block.",
+        payload(ACK, block(*(request(n) for n in range(1, 130))), end(129)),
+    ),
+    bad(
+        "record-of-other-kind",
+        "malformed-record",
+        "An answer among requests.",
+        payload(ACK, block(response(b"{}")), end(1)),
+    ),
+    bad("record-empty", "malformed-record", "A record that holds nothing.", payload(ACK, block(Record()), end(1))),
+    bad(
+        "chunk-without-record",
+        "chunk-order",
+        "A piece of an answer among requests.",
+        payload(ACK, TWO, chunk(b"x", 0), end(2, 1)),
+    ),
+]
+
+
+ANSWERS = [
+    answers(
+        "chunk-gap",
+        "chunk-order",
+        "A gap between two pieces.",
+        block(response(b"abcdef", 2)),
+        chunk(b"ef", 4),
+        end(1, 1),
+    ),
+    answers(
+        "chunk-of-other",
+        "chunk-order",
+        "A piece of another answer.",
+        block(response(b"abcd", 2)),
+        chunk(b"cd", 2, b"x" * 16),
+        end(1, 1),
+    ),
+    answers(
+        "chunk-beyond",
+        "chunk-order",
+        "More than the record announced.",
+        block(response(b"abcd", 2)),
+        chunk(b"cde", 2),
+        end(1, 1),
+    ),
+    answers("chunk-missing", "chunk-order", "The last piece is missing.", block(response(b"abcd", 2)), end(1)),
+    answers(
+        "chunk-late",
+        "chunk-order",
+        "Another record stands before the piece.",
+        block(response(b"abcd", 2), response(b"{}")),
+        chunk(b"cd", 2),
+        end(2, 1),
+    ),
+    answers(
+        "answer-hash",
+        "chunk-order",
+        "Another answer than the record announced.",
+        block(response(b"abcd", 2)),
+        chunk(b"cD", 2),
+        end(1, 1),
+    ),
+    answers(
+        "answer-too-long",
+        "malformed-record",
+        "32 MiB and one byte are announced.",
+        block(response(b"ab", 2, total_length=(32 << 20) + 1)),
+        end(1),
+    ),
+    answers(
+        "failed-without-reason",
+        "malformed-record",
+        "FAILED without a reason.",
+        block(response(b"", outcome=OUTCOME_FAILED)),
+        end(1),
+    ),
+]
