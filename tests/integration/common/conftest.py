@@ -1,0 +1,71 @@
+"""A database with the shared tables, and a sign-in that stands on it and on accounts in memory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+import common.audit.tables
+import common.auth.tables
+import common.jobs.tables  # noqa: F401 - these three declare their tables.
+from common.auth.accounts import Account
+from common.auth.context import AuthContext
+from common.auth.passwords import PasswordHasher
+from common.auth.revocations import Revocations
+from common.auth.tokens import TokenIssuer
+from common.database.metadata import shared_metadata
+from common.database.transaction import Database
+from tests.integration.common.accounts import PASSWORD, Accounts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = Database(database_url)
+    async with made.engine.begin() as connection:
+        await connection.run_sync(shared_metadata.create_all)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def hasher() -> PasswordHasher:
+    return PasswordHasher.cheapest()
+
+
+@pytest_asyncio.fixture
+async def accounts(hasher: PasswordHasher) -> Accounts:
+    directory = Accounts()
+    directory.add(
+        Account(
+            user_id=uuid4(),
+            username="sara",
+            full_name="Sara",
+            role="user",
+            profile_type="basic",
+            priority=5,
+            is_active=True,
+            password_hash=await hasher.hash(PASSWORD),
+        )
+    )
+    return directory
+
+
+@pytest.fixture
+def sara(accounts: Accounts) -> Account:
+    return next(iter(accounts.by_id.values()))
+
+
+@pytest_asyncio.fixture
+async def auth(database: Database, accounts: Accounts, hasher: PasswordHasher) -> AsyncIterator[AuthContext]:
+    tokens = TokenIssuer(network="request", secret="0123456789" * 4, lifetime=timedelta(hours=1))
+    revocations = Revocations(database, token_lifetime=tokens.lifetime, poll_seconds=0.2)
+    yield AuthContext(database=database, directory=accounts, hasher=hasher, tokens=tokens, revocations=revocations)
+    await revocations.close()
+    hasher.close()
