@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from transfer.bundle.names import kind_name, network_name
-from transfer.cli.exits import ExitCode
 from transfer.cli.options import AsJson, ImportingNetwork, folder_of, network_or_none
 from transfer.cli.output import Output, count_text, printable, size_text
+from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
 from transfer.spool.medium import DeliverReport, TakeReport
 from transfer.spool.medium import deliver as deliver_bundles
@@ -56,13 +56,7 @@ def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
             "safe_to_remove": True,
         }
     )
-    if report.left_behind:
-        output.incomplete(ExitCode.NO_SPACE)
-        missing = sum(one.size for one in report.left_behind)
-        left = count_text(len(report.left_behind), "bundle")
-        output.warning(f"no room for {left} ({size_text(missing)}); take them with another medium:")
-        for candidate in report.left_behind:
-            output.warning(f"  left  {printable(candidate.path.name)}  {size_text(candidate.size)}")
+    _say_left_behind(output, report.left_behind, "on the medium", "Take them with another medium.")
     if not (report.taken or report.already_there or report.left_behind or refused):
         output.line("Nothing waits to be carried.")
     else:
@@ -114,24 +108,38 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
         {
             "delivered": [_carried(one) for one in report.delivered],
             "already_there": [_carried(one) for one in report.already_there],
+            "left_behind": [_candidate(one) for one in report.left_behind],
             "other_direction": [_candidate(one) for one in report.other_direction],
             "refused": refused,
             "untouched": [{"path": str(one.path), "reason": _reason(one)} for one in report.untouched],
         }
     )
+    _say_left_behind(output, report.left_behind, "in the inbox", "Free space on its disk and deliver again.")
     for found in report.untouched[:_LISTED]:
         output.warning(f"not touched  {printable(found.path)}: {_reason(found)}")
     if len(report.untouched) > _LISTED:
         output.warning(f"not touched  {len(report.untouched) - _LISTED} more; --json lists all")
-    if not (report.delivered or report.already_there or report.other_direction or refused):
+    if not (report.delivered or report.already_there or report.other_direction or report.left_behind or refused):
         output.line("There is no bundle on the medium.")
         return
     size = size_text(sum(one.size for one in report.delivered))
     output.line(
         f"{count_text(len(report.delivered), 'bundle')} delivered ({size}), {len(report.already_there)} known already, "
-        f"{len(report.other_direction)} for the other network, {len(refused)} refused."
+        f"{len(report.other_direction)} for the other network, {len(report.left_behind)} left for lack of room, "
+        f"{len(refused)} refused."
     )
     output.line(f"Nothing on {printable(medium)} was changed or deleted.")
+
+
+def _say_left_behind(output: Output, left: list[Candidate], where: str, next_step: str) -> None:
+    """Lack of room is a failure of its own: whoever carries must come again."""
+    if not left:
+        return
+    for candidate in left:
+        output.warning(f"no room  {printable(candidate.path.name)}  {size_text(candidate.size)}")
+    missing = size_text(sum(one.size for one in left))
+    message = f"There is no room {where} for {count_text(len(left), 'bundle')} ({missing})."
+    output.failure(NoSpaceError(message, next_step=next_step))
 
 
 def _carried_text(one: CarriedFile) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from airlock.search.v1.scalar_pb2 import Scalar
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MICROS = "_micros"
 _TEXT_BYTES = frozenset({"data"})
 _INT64_MAX = 2**63 - 1
+_TYPE_NAMES: Final = {bool: "true or false", str: "a string", float: "a number", int: "a whole number"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -154,7 +155,7 @@ def _value(field: FieldDescriptor, value: object, path: str) -> Any:  # noqa: AN
     else:
         wanted = int
     if type(value) is not wanted:
-        raise _wrong(path, f"must be a {wanted.__name__}")
+        raise _wrong(path, f"must be {_TYPE_NAMES[wanted]}")
     return value
 
 

@@ -84,10 +84,6 @@ class Output:
         self._first_failure = self._first_failure or exit_code_of(error)
         return {"defect": error.defect, "cause": error.message, "next_step": error.next_step}
 
-    def incomplete(self, code: ExitCode) -> None:
-        """The command ends with `code` unless something failed before."""
-        self._first_failure = self._first_failure or code
-
     def finish(self) -> None:
         """Ends the command with the exit code of the first failure, if there was one."""
         if self._first_failure is not None:

@@ -81,10 +81,12 @@ def _header(
             created_at=_moment(created_at),
             key_version=key_version,
         )
+        check_direction(header, None, None)
     except ValueError as error:
         msg = f"{error}."
         raise UsageRefusedError(msg) from None
-    check_direction(header, None, None)
+    except BundleError as error:
+        raise UsageRefusedError(error.message) from None
     return header
 
 

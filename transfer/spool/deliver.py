@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transfer.bundle.names import BUNDLE_SUFFIX, SIDECAR_SUFFIX, kind_name, network_name
-from transfer.errors import BundleError, MediumError, MixedDirectionsError
+from transfer.errors import BundleError, MediumError, MixedDirectionsError, NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, look, same_as
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import make_folder
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 class DeliverReport:
     """What a run did.
 
-    `other_direction` is for the other network; `untouched` is no regular file or no bundle by name.
+    `left_behind` had no room, `other_direction` is for the other network, `untouched` is no regular file or not named
+    as a bundle is.
     """
 
     delivered: list[CarriedFile] = field(default_factory=list)
     already_there: list[CarriedFile] = field(default_factory=list)
+    left_behind: list[Candidate] = field(default_factory=list)
     other_direction: list[Candidate] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
     untouched: list[Found] = field(default_factory=list)
@@ -52,9 +54,9 @@ def deliver(
 ) -> DeliverReport:
     """Copies every whole bundle for `destination` into `import_dir/<kind>/`, the most urgent first.
 
-    With `again` also what was imported before, for a network whose database was restored. Without `destination` all
-    bundles must have the same one, else MixedDirectionsError. Raises MediumMissingError, SpoolError, and NoSpaceError
-    when the disk of the inbox is full; what was copied before that stays.
+    With `again` also what was imported before, for a network whose database was restored. What the disk has no room for
+    is left behind. Without `destination` all bundles must have the same one, else MixedDirectionsError. Raises
+    MediumMissingError and SpoolError.
     """
     disk, report = disk or Disk(), DeliverReport()
     refuse_nesting(import_dir, medium)
@@ -64,6 +66,9 @@ def deliver(
         for candidate in candidates:
             try:
                 _deliver_one(root, candidate, import_dir, again, disk, meter, report)
+            except NoSpaceError:
+                # Something smaller may still fit.
+                report.left_behind.append(candidate)
             except (BundleError, MediumError) as error:
                 report.refused.append(RefusedFile(candidate.path, error))
     return report

@@ -1,0 +1,19 @@
+"""The transfer station that the command's tests stand at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from station import Station
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transfer.bundle.keyring import GeneratedKeys
+
+
+@pytest.fixture
+def station(tmp_path: Path, keys: GeneratedKeys) -> Station:
+    """An empty outbox, medium and inbox."""
+    return Station(tmp_path, keys)
