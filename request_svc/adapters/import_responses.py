@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from airlock.bundle.v1.frame_pb2 import ResultChunk
-from common.batches.parked import park
 
+from common.batches.parked import park
 from request_svc.adapters import answer_rows
 from request_svc.adapters.answer_cache import MAX_CACHED_BYTES
 from request_svc.adapters.answer_rows import Fate
@@ -114,7 +114,7 @@ class ResponseSink:
         for answer, fate in zip(answers, fates, strict=True):
             self._counts[answer.status if fate is Fate.APPLIED else str(fate)] += 1
             if fate is Fate.PARKED:
-                await park(connection, self._batch, "unknown_request", answer.request_id, answer.record_bytes)
+                await park(connection, self._batch, "unknown-request", answer.request_id, answer.record_bytes)
             elif fate is Fate.CONFIRMED:
                 confirmed.append(answer.request_id)
             elif fate is Fate.APPLIED:

@@ -9,7 +9,7 @@ from request_svc.domain.status import RequestStatus
 from request_svc.usecases.get_request import own_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from uuid import UUID
 
     from common.auth.principal import Principal
@@ -26,7 +26,7 @@ async def read_result(
     requests: RequestStore,
     responses: ResponseStore,
     cache: AnswerCache,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Pieces of at most 256 KiB, in order. Before the first one NotFoundError or ResultNotReadyError may be raised.
 
     Each piece is read in a transaction of its own, so that a slow reader holds no connection; an answer never changes.

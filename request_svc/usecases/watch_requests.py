@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from request_svc.usecases.get_request import found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -32,7 +32,7 @@ async def watch_requests(
     database: Database,
     requests: RequestStore,
     changes: RequestChanges,
-) -> AsyncIterator[Request]:
+) -> AsyncGenerator[Request]:
     """Each named request, then its changes; without names, the changes of all of the caller's from now on.
 
     Raises NotFoundError before the first one if a named request is not the caller's.

@@ -1,0 +1,152 @@
+"""The composition root: the only place that opens connections and puts the parts of the service together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airlock.common.v1 import network_pb2
+from airlock.request.v1 import request_service_pb2_grpc, user_replica_service_pb2_grpc
+from common.handlers.shared import shared_services
+from redis.asyncio import Redis
+
+from common import clock
+from common.auth.context import AuthContext
+from common.batches.from_settings import batch_context
+from common.batches.run_export import run_export
+from common.batches.run_import import run_imports
+from common.database.transaction import Database
+from common.health.checks import standard_checks
+from common.jobs.broker import make_broker
+from common.rpc.server import RpcService
+from request_svc.adapters.answer_cache import RedisAnswerCache
+from request_svc.adapters.changes import ListenedChanges
+from request_svc.adapters.export_requests import RequestExportSource
+from request_svc.adapters.import_responses import ResponseSink
+from request_svc.adapters.import_users import UserSink
+from request_svc.adapters.request_store import SqlRequestStore
+from request_svc.adapters.request_writer import GroupedRequestWriter
+from request_svc.adapters.response_store import SqlResponseStore
+from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
+from request_svc.handlers.requests import RequestHandler, RequestParts
+from request_svc.handlers.users import UserReplicaHandler
+from request_svc.jobs import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airlock.common.v1.network_pb2 import BundleKind
+    from taskiq import AsyncBroker
+
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.reports import ExportReport, ImportReport
+    from request_svc.settings import RequestSettings
+
+CACHE_TIMEOUT_SECONDS = 0.25
+"""How long a read waits for a cached answer; the database has it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One process's parts, open until `close`."""
+
+    database: Database
+    auth: AuthContext
+    broker: AsyncBroker
+    batches: BatchContext
+    sources: Mapping[BundleKind.ValueType, ExportSource]
+    sinks: Mapping[BundleKind.ValueType, SinkFactory]
+    rpc_services: Sequence[RpcService]
+    writer: GroupedRequestWriter
+    changes: ListenedChanges
+    redis: Redis
+
+    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
+        """Seals what there is of one kind, bundle after bundle."""
+        return await run_export(self.batches, self.sources[kind])
+
+    async def import_waiting(self) -> ImportReport:
+        """Applies what lies in the inbox, whatever kind it is."""
+        return await run_imports(self.batches, sinks=self.sinks, sources=self.sources)
+
+    async def close(self) -> None:
+        """Stores what was accepted, then closes every connection."""
+        await self.writer.close()
+        await self.changes.close()
+        await self.auth.revocations.close()
+        self.auth.hasher.close()
+        await self.broker.shutdown()
+        await self.redis.aclose()
+        await self.database.close()
+
+
+async def build_app(settings: RequestSettings) -> App:
+    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot."""
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        prepared_statements=settings.database_prepared_statements,
+    )
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=CACHE_TIMEOUT_SECONDS,
+        socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
+    )
+    auth = AuthContext.from_settings(settings, database, ReplicaAccounts())
+    batches = batch_context(settings, database)
+    cache = RedisAnswerCache(redis)
+    writer, changes = GroupedRequestWriter(database), ListenedChanges(database.url)
+    source = RequestExportSource()
+    sources: dict[BundleKind.ValueType, ExportSource] = {source.kind: source}
+    sinks: dict[BundleKind.ValueType, SinkFactory] = {
+        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=clock.now),
+        network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
+    }
+    parts = RequestParts(
+        database=database,
+        requests=SqlRequestStore(),
+        responses=SqlResponseStore(),
+        writer=writer,
+        cache=cache,
+        changes=changes,
+        allowed_indices=frozenset(settings.allowed_indices),
+    )
+    shared = shared_services(
+        settings=settings,
+        auth=auth,
+        batches=batches,
+        sources=sources,
+        sinks=sinks,
+        jobs=jobs(settings),
+        checks=standard_checks(settings, database),
+    )
+    await auth.revocations.start()
+    return App(
+        database=database,
+        auth=auth,
+        broker=make_broker(settings),
+        batches=batches,
+        sources=sources,
+        sinks=sinks,
+        rpc_services=[*_own_services(parts, database), *shared],
+        writer=writer,
+        changes=changes,
+        redis=redis,
+    )
+
+
+def _own_services(parts: RequestParts, database: Database) -> list[RpcService]:
+    return [
+        RpcService(
+            "airlock.request.v1.RequestService",
+            request_service_pb2_grpc.add_RequestServiceServicer_to_server,
+            RequestHandler(parts),
+        ),
+        RpcService(
+            "airlock.request.v1.UserReplicaService",
+            user_replica_service_pb2_grpc.add_UserReplicaServiceServicer_to_server,
+            UserReplicaHandler(database, SqlUserStore()),
+        ),
+    ]

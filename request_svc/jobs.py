@@ -1,0 +1,51 @@
+"""All jobs of the Request Network and when they run. Each may run twice, beside itself, and die anywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from airlock.common.v1 import network_pb2
+
+from common.cli.service import ServiceApp
+from common.jobs.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airlock.common.v1.network_pb2 import BundleKind
+
+    from common.batches.reports import ExportReport, ImportReport
+    from request_svc.settings import RequestSettings
+
+
+class JobApp(ServiceApp, Protocol):
+    """What the jobs need of the service."""
+
+    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
+        """Seals what there is of one kind, bundle after bundle."""
+        ...
+
+    async def import_waiting(self) -> ImportReport:
+        """Applies what lies in the inbox, whatever kind it is."""
+        ...
+
+
+def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
+    """The jobs with their schedules. Both imports look through the one inbox and apply whatever kind they find."""
+    return (
+        Job(name="export_requests", run=export_requests, every=settings.export_requests_seconds),
+        Job(name="import_users", run=import_bundles, every=settings.import_users_seconds),
+        Job(name="import_responses", run=import_bundles, every=settings.import_seconds),
+    )
+
+
+async def export_requests(app: JobApp) -> Mapping[str, int]:
+    """Pending requests by urgency, and due cancellations, into bundles of at most 500."""
+    report = await app.export(network_pb2.BUNDLE_KIND_REQUESTS)
+    return report.counts
+
+
+async def import_bundles(app: JobApp) -> Mapping[str, int]:
+    """Users and answers from the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
+    report = await app.import_waiting()
+    return report.counts
