@@ -1,0 +1,55 @@
+"""The four services that both networks offer alike, ready for the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airlock.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from airlock.ops.v1.health_service_pb2_grpc import add_HealthServiceServicer_to_server
+from airlock.ops.v1.ops_service_pb2_grpc import add_OpsServiceServicer_to_server
+from airlock.transfer.v1.transfer_service_pb2_grpc import add_TransferServiceServicer_to_server
+
+from common.handlers.auth import AuthHandler
+from common.handlers.health import HealthHandler
+from common.handlers.ops import OpsHandler
+from common.handlers.transfer import TransferHandler
+from common.rpc.server import RpcService
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airlock.common.v1.network_pb2 import BundleKind
+
+    from common.auth.context import AuthContext
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource, SinkFactory
+    from common.health.checks import Check
+    from common.jobs.job import Job
+    from common.settings import NetworkSettings
+
+
+def shared_services(
+    *,
+    settings: NetworkSettings,
+    auth: AuthContext,
+    batches: BatchContext,
+    sources: Mapping[BundleKind.ValueType, ExportSource],
+    sinks: Mapping[BundleKind.ValueType, SinkFactory],
+    jobs: Sequence[Job[Any]],
+    checks: Sequence[Check],
+) -> list[RpcService]:
+    """Sign-in, health, operations and transfer of one network."""
+    return [
+        RpcService("airlock.auth.v1.AuthService", add_AuthServiceServicer_to_server, AuthHandler(auth)),
+        RpcService(
+            "airlock.ops.v1.HealthService",
+            add_HealthServiceServicer_to_server,
+            HealthHandler(settings.network_name, checks),
+        ),
+        RpcService(
+            "airlock.ops.v1.OpsService", add_OpsServiceServicer_to_server, OpsHandler(batches, sources, sinks, jobs)
+        ),
+        RpcService(
+            "airlock.transfer.v1.TransferService", add_TransferServiceServicer_to_server, TransferHandler(batches)
+        ),
+    ]
