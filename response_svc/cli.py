@@ -16,8 +16,8 @@ from common.database.transaction import Database
 from common.errors import AlreadyExistsError
 from response_svc.adapters.checks import AdminCheck, ConfiguredEngineCheck
 from response_svc.adapters.users import PostgresUsers
-from response_svc.app import App, build_app
-from response_svc.jobs import jobs
+from response_svc.app import build_app
+from response_svc.jobs import JobApp, jobs
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.create_admin import LEAST_PASSWORD_LENGTH, create_admin
@@ -37,7 +37,7 @@ def checks(settings: ResponseSettings, database: Database) -> Sequence[Check]:
     return (ConfiguredEngineCheck(settings), AdminCheck(database))
 
 
-SERVICE: Service[ResponseSettings, App] = Service(
+SERVICE: Service[ResponseSettings, JobApp] = Service(
     name="airlock-response",
     settings=ResponseSettings,
     build_app=build_app,

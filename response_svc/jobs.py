@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from airlock.common.v1 import network_pb2
 
+from common.cli.service import ServiceApp
 from common.jobs.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from response_svc.app import App
+    from airlock.common.v1.network_pb2 import BundleKind
+
+    from common.batches.reports import ExportReport, ImportReport
     from response_svc.settings import ResponseSettings
+    from response_svc.usecases.execute_waiting import Executors
 
 EXECUTE_QUERY = "execute_query"
 
 
-def jobs(settings: ResponseSettings) -> tuple[Job[App], ...]:
+class JobApp(ServiceApp, Protocol):
+    """What the jobs need of the service."""
+
+    @property
+    def executors(self) -> Executors:
+        """Those of this process."""
+        ...
+
+    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
+        """Seals what there is of one kind, bundle after bundle."""
+        ...
+
+    async def import_waiting(self) -> ImportReport:
+        """Applies what lies in the inbox, whatever kind it is."""
+        ...
+
+
+def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
     """The jobs with their schedules. Executions run beside each other on every worker host, so nothing locks them."""
     return (
         Job(name="export_users", run=export_users, every=settings.export_users_seconds),
@@ -33,21 +54,21 @@ def jobs(settings: ResponseSettings) -> tuple[Job[App], ...]:
     )
 
 
-async def export_users(app: App) -> Mapping[str, int]:
+async def export_users(app: JobApp) -> Mapping[str, int]:
     """What changed about users since the other network last confirmed, or all of them."""
     return (await app.export(network_pb2.BUNDLE_KIND_USERS)).counts
 
 
-async def import_bundles(app: App) -> Mapping[str, int]:
+async def import_bundles(app: JobApp) -> Mapping[str, int]:
     """Requests and acknowledgements from the inbox."""
     return (await app.import_waiting()).counts
 
 
-async def execute_waiting(app: App) -> Mapping[str, int]:
+async def execute_waiting(app: JobApp) -> Mapping[str, int]:
     """Requests by priority until none waits, and those whose executor has died."""
     return await app.executors.run()
 
 
-async def export_responses(app: App) -> Mapping[str, int]:
+async def export_responses(app: JobApp) -> Mapping[str, int]:
     """Answers and final failures into bundles of at most 500."""
     return (await app.export(network_pb2.BUNDLE_KIND_RESPONSES)).counts

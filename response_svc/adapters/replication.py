@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 batches = replication_batches.c
@@ -65,7 +66,7 @@ class ReplicationBatches:
         """The batch with that id, which must exist."""
         statement = select(replication_batches).where(batches.batch_id == batch_id)
         row = (await connection.execute(statement)).one()
-        return ReplicationBatch(**row._mapping)  # noqa: SLF001 - documented for rows.
+        return batch_of(row)
 
     async def block(self, connection: AsyncConnection, batch_id: UUID, n: int) -> Sequence[bytes] | None:
         """The `n`-th part of a batch's records; None after the last."""
@@ -83,7 +84,7 @@ class ReplicationBatches:
         if snapshot is not None:
             statement = statement.where(batches.snapshot == snapshot)
         row = (await connection.execute(statement.order_by(batches.sequence.desc()).limit(1))).one_or_none()
-        return ReplicationBatch(**row._mapping) if row is not None else None  # noqa: SLF001 - documented for rows.
+        return batch_of(row) if row is not None else None
 
     async def set_status(self, connection: AsyncConnection, batch_ids: Sequence[UUID], status: BatchStatus) -> None:
         """Notes what became of batches that have no end yet. Their records are needed no longer."""
@@ -92,3 +93,9 @@ class ReplicationBatches:
         changed = update(replication_batches).where(batches.batch_id == func.any(named), open_ones)
         await connection.execute(changed.values(status=status))
         await connection.execute(delete(replication_blocks).where(blocks.batch_id == func.any(named)))
+
+
+def batch_of(row: Row[*tuple[Any, ...]]) -> ReplicationBatch:
+    """The batch that a row holds."""
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way to read a row by name.
+    return ReplicationBatch(**{**values, "status": BatchStatus(values["status"])})
