@@ -7,7 +7,7 @@ import typer
 
 from transfer.bundle.names import kind_name, network_name
 from transfer.cli.options import AsJson, ImportingNetwork, folder_of, network_or_none
-from transfer.cli.output import Output, count_text, printable, size_text
+from transfer.cli.output import Output, count_text, printable, size_text, summary_text
 from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
 from transfer.spool.medium import DeliverReport, TakeReport
@@ -57,15 +57,13 @@ def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
         }
     )
     _say_left_behind(output, report.left_behind, "on the medium", "Take them with another medium.")
-    if not (report.taken or report.already_there or report.left_behind or refused):
-        output.line("Nothing waits to be carried.")
-    else:
-        size = size_text(sum(one.size for one in report.taken))
-        output.line(
-            f"{count_text(len(report.taken), 'bundle')} taken ({size}), "
-            f"{len(report.already_there)} already on the medium, "
-            f"{len(report.left_behind)} left for lack of room."
-        )
+    counts = (
+        (len(report.taken), f"taken ({size_text(sum(one.size for one in report.taken))})"),
+        (len(report.already_there), "on the medium already"),
+        (len(report.left_behind), "left for lack of room"),
+        (len(refused), "refused"),
+    )
+    output.line(summary_text(counts) or "Nothing waits to be carried.")
     output.line(f"{printable(medium)} is safe to remove.", style="bold green")
 
 
@@ -119,15 +117,16 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
         output.warning(f"not touched  {printable(found.path)}: {_reason(found)}")
     if len(report.untouched) > _LISTED:
         output.warning(f"not touched  {len(report.untouched) - _LISTED} more; --json lists all")
-    if not (report.delivered or report.already_there or report.other_direction or report.left_behind or refused):
-        output.line("There is no bundle on the medium.")
-        return
-    size = size_text(sum(one.size for one in report.delivered))
-    output.line(
-        f"{count_text(len(report.delivered), 'bundle')} delivered ({size}), {len(report.already_there)} known already, "
-        f"{len(report.other_direction)} for the other network, {len(report.left_behind)} left for lack of room, "
-        f"{len(refused)} refused."
+    counts = (
+        (len(report.delivered), f"delivered ({size_text(sum(one.size for one in report.delivered))})"),
+        (len(report.already_there), "delivered before"),
+        (len(report.other_direction), "for the other network"),
+        (len(report.left_behind), "left for lack of room"),
+        (len(refused), "refused"),
     )
+    output.line(summary_text(counts) or "There is no bundle on the medium.")
+    if report.delivered:
+        output.line("The service's next import applies what was delivered.")
     output.line(f"Nothing on {printable(medium)} was changed or deleted.")
 
 

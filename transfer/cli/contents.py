@@ -8,7 +8,7 @@ import typer
 
 from transfer.bundle.reader import open_payload, verify_file
 from transfer.cli.lines import LineWriter
-from transfer.cli.options import KeyringFile, PeerKeysFile, keyring_of, trusted_keys_of
+from transfer.cli.options import KeyringFile, PeerKeysFile, keyring_of, readable, trusted_keys_of
 from transfer.cli.output import Output
 
 
@@ -24,9 +24,9 @@ def cat(
 ) -> None:
     """Print a bundle's records as JSON lines. Hash and signature are verified before anything is printed."""
     output = Output(as_json=False)
-    with output.refusals():
+    with output.refusals(file):
         trusted, keyring = trusted_keys_of(peer_keys_file), keyring_of(keyring_file)
-        verified = verify_file(file, trusted, expected_source=None, expected_destination=None)
+        verified = verify_file(readable(file), trusted, expected_source=None, expected_destination=None)
         with open_payload(verified, keyring) as payload:
             writer = LineWriter(sys.stdout.buffer, secrets=secrets)
             if everything:

@@ -21,6 +21,7 @@ from transfer.cli.options import (
     PeerKeysFile,
     keyring_or_none,
     network_or_none,
+    readable,
     trusted_keys_of,
 )
 from transfer.cli.output import Output, count_text, printable, size_text
@@ -41,7 +42,7 @@ def inspect(files: Files, as_json: AsJson = False) -> None:
         documents = []
         for path in files:
             try:
-                found = summary(path)
+                found = summary(readable(path))
             except TransferError as error:
                 documents.append({"path": str(path), "error": output.failure(error, path)})
                 continue
@@ -122,7 +123,7 @@ def verify(
 def _verified(
     path: Path, trusted: TrustedKeys, keyring: Keyring | None, destination: Network.ValueType | None
 ) -> tuple[VerifiedBundle, Counts | None]:
-    verified = verify_file(path, trusted, expected_source=None, expected_destination=destination)
+    verified = verify_file(readable(path), trusted, expected_source=None, expected_destination=destination)
     if keyring is None:
         return verified, None
     with open_payload(verified, keyring) as payload:

@@ -10,7 +10,7 @@ import typer
 
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
 from transfer.bundle.names import network_from_name
-from transfer.cli.errors import SettingMissingError, UsageRefusedError
+from transfer.cli.errors import FileUnusableError, SettingMissingError, UsageRefusedError
 
 if TYPE_CHECKING:
     from airlock.common.v1.network_pb2 import Network
@@ -105,6 +105,14 @@ def network_or_none(name: str | None) -> Network.ValueType | None:
     except ValueError as error:
         msg = f"{error}."
         raise UsageRefusedError(msg) from None
+
+
+def readable(path: Path) -> Path:
+    """The path of a file that may be read; FileUnusableError if it is not one. Links are the caller's own choice."""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        msg = "There is no such file." if not path.exists() else "It is not a file that can be read."
+        raise FileUnusableError(msg)
+    return path.resolve()
 
 
 def folder_of(path: Path | None, option: str, variable: str) -> Path:

@@ -24,7 +24,7 @@ from transfer.cli.exits import ExitCode, exit_code_of
 from transfer.errors import TransferError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _CONTROL_NAMES = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0))}
 _CONTROL_NAMES |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)}
@@ -50,6 +50,13 @@ def size_text(count: int) -> str:
 def count_text(count: int, noun: str) -> str:
     """`1 bundle`, `3 bundles`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def summary_text(counts: Iterable[tuple[int, str]]) -> str:
+    """`3 bundles taken (1.0 KiB), 1 refused.` from counts and what they count; empty if all are 0."""
+    told = [(count, what) for count, what in counts if count]
+    first = [f"{count_text(count, 'bundle')} {what}" for count, what in told[:1]]
+    return ", ".join([*first, *(f"{count} {what}" for count, what in told[1:])]) + "." if told else ""
 
 
 class Output:
@@ -90,12 +97,12 @@ class Output:
             raise typer.Exit(self._first_failure)
 
     @contextlib.contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Turns whatever ends a command early into words and an exit code."""
+    def refusals(self, subject: object = None) -> Iterator[None]:
+        """Turns whatever ends a command early into words and an exit code; `subject` is what it is about."""
         try:
             yield
         except TransferError as error:
-            self.document({"error": self.failure(error)})
+            self.document({"error": self.failure(error, subject)})
             raise typer.Exit(exit_code_of(error)) from error
         except BrokenPipeError:
             # The reader of a pipe has had enough; Python would complain once more while it closes standard output.

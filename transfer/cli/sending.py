@@ -8,7 +8,8 @@ from airlock.transfer.v1.transfer_service_pb2 import ImportBundleRequest
 from google.api.httpbody_pb2 import HttpBody
 
 from transfer.bundle.reader import summary
-from transfer.cli.errors import FileUnusableError, TransferMismatchError
+from transfer.cli.errors import TransferMismatchError
+from transfer.cli.options import readable
 from transfer.cli.output import printable
 from transfer.cli.server import STREAM_SECONDS, refusals
 from transfer.spool.candidates import Meter
@@ -32,10 +33,7 @@ def send_file(
 
     Raises BundleError before anything is sent, TransferMismatchError if the service holds something else.
     """
-    if not path.is_file():
-        msg = "It is not a file."
-        raise FileUnusableError(msg)
-    bundle = summary(path)
+    bundle = summary(readable(path))
     with output.progress(printable(path.name)) as on_progress, refusals(address):
         pieces = _pieces(path, Meter(bundle.size, on_progress))
         reply = stub.ImportBundle(pieces, metadata=caller, timeout=STREAM_SECONDS)

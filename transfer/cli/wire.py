@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from airlock.transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 
-from transfer.cli.errors import FileUnusableError, SettingMissingError
+from transfer.cli.errors import AccessDeniedError, FileUnusableError, ServerUnreachableError, SettingMissingError
 from transfer.cli.fetching import fetch_waiting
 from transfer.cli.options import AsJson
 from transfer.cli.output import Output, count_text, printable, size_text
@@ -86,6 +86,9 @@ def import_bundles(
         for path in files:
             try:
                 report = send_file(stub, caller, server, path, output)
+            except (ServerUnreachableError, AccessDeniedError):
+                # The next file would fare no better.
+                raise
             except TransferError as error:
                 failed.append(output.failure(error, path) | {"path": str(path)})
                 continue

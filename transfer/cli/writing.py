@@ -26,6 +26,8 @@ from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.errors import BundleError
 from transfer.spool.durable import replace_durably, temporary_beside, write_durably
 
+_SEE_HELP = "See `transfer write --help`."
+
 
 def write(
     out: Annotated[
@@ -54,8 +56,9 @@ def write(
     """
     output = Output(as_json=as_json)
     with output.refusals():
+        header = _header(kind, source, epoch, sequence, batch_id, created_at)
         keyring, signing_key = keyring_of(keyring_file), signing_key_of(signing_key_file)
-        header = _header(kind, source, epoch, sequence, batch_id, created_at, keyring.current)
+        header.key_version = keyring.current
         path = _free_path(out, header)
         with _opened(records) as stream:
             sealed = _seal(path, header, keyring, signing_key, stream)
@@ -67,7 +70,7 @@ def write(
 
 
 def _header(
-    kind: str, source: str, epoch: int, sequence: int, batch_id: str | None, created_at: str | None, key_version: str
+    kind: str, source: str, epoch: int, sequence: int, batch_id: str | None, created_at: str | None
 ) -> BundleHeader:
     try:
         sender = network_from_name(source)
@@ -79,14 +82,14 @@ def _header(
             epoch=epoch,
             sequence=sequence,
             created_at=_moment(created_at),
-            key_version=key_version,
+            key_version="",
         )
         check_direction(header, None, None)
     except ValueError as error:
         msg = f"{error}."
-        raise UsageRefusedError(msg) from None
+        raise UsageRefusedError(msg, next_step=_SEE_HELP) from None
     except BundleError as error:
-        raise UsageRefusedError(error.message) from None
+        raise UsageRefusedError(error.message, next_step=_SEE_HELP) from None
     return header
 
 

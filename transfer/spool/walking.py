@@ -63,8 +63,8 @@ def refuse_nesting(spool: Path, medium: Path) -> None:
     """A medium inside a spool, or around it, would carry its own files. Raises MediumError."""
     here, there = spool.resolve(), medium.resolve()
     if here == there or here in there.parents or there in here.parents:
-        msg = f"{medium} and {spool} lie in one another."
-        raise MediumError(msg, next_step="Name the folder of the medium.")
+        msg = f"The medium {medium} and the folder {spool} are the same, or one lies in the other."
+        raise MediumError(msg, next_step="Name the folder where the medium is mounted.")
 
 
 def walk(root: int) -> Iterator[Found]:

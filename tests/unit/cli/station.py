@@ -134,17 +134,16 @@ class Station:
         return Result(result.exit_code, result.stdout, result.stderr)
 
     def seal(self, kind: str, *records: dict[str, Any], source: str | None = None, into: Path | None = None) -> Path:
-        """Seals records into the outbox, or into a folder or file; the next number of its network."""
+        """Seals records into the outbox or another folder, under the next number of its network."""
         source = source or ("request" if kind == "requests" else "response")
         sequence = self.sequences[source] = self.sequences.get(source, 0) + 1
         folder = self.outbox / kind if into is None else into
-        if folder.suffix != ".enc":
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         key = self.keys.request_signing_key if source == "request" else self.keys.response_signing_key
         text = "".join(json.dumps(record) + "\n" for record in records)
-        numbers = ("--epoch", EPOCH, "--sequence", sequence)
-        result = self.run(
-            "write", "--json", "--kind", kind, "--source", source, *numbers, "--signing-key", key, folder, stdin=text
-        )
+        batch_id = f"0192f0c1-1111-7000-8000-{1 + (source == 'response'):04}{sequence:08}"
+        stream = ("--kind", kind, "--source", source, "--epoch", EPOCH, "--sequence", sequence)
+        batch = ("--batch-id", batch_id, "--created-at", f"2026-03-01T09:3{sequence % 10}:00Z")
+        result = self.run("write", "--json", *stream, *batch, "--signing-key", key, folder, stdin=text)
         assert result.code == 0, result.err
         return type(self.root)(result.document["path"])

@@ -51,7 +51,7 @@ def test_several_files_are_all_tried_and_the_first_failure_decides(station: Stat
     readme.write_text("hello")
     result = station.run("inspect", "--json", station.root / "absent", readme, bundle)
     assert result.code == 3
-    assert [one.get("error", {}).get("defect") for one in result.document] == ["spool", "not-a-bundle", None]
+    assert [one.get("error", {}).get("defect") for one in result.document] == ["file-unusable", "not-a-bundle", None]
 
 
 def test_verify_opens_the_payload_when_a_keyring_is_given(station: Station) -> None:

@@ -143,8 +143,8 @@ def test_a_copy_that_reads_back_differently_is_not_left_on_the_medium(
     ("medium", "code", "said"),
     [
         ("absent", 3, "[medium-missing]"),
-        ("outbox", 3, "lie in one another"),
-        ("outbox/requests", 3, "lie in one another"),
+        ("outbox", 3, "are the same, or one"),
+        ("outbox/requests", 3, "are the same, or one"),
     ],
 )
 def test_a_folder_that_is_no_medium_is_refused(station: Station, medium: str, code: int, said: str) -> None:
