@@ -57,7 +57,7 @@ async def test_bundles_in_reverse_order_are_all_applied(pair: Pair) -> None:
     await pair.begin()
     ids = await pair.request.add(9)
     await pair.request.export()
-    for file in reversed(sorted(pair.request.waiting(), key=lambda path: path.stat().st_mtime_ns)):
+    for file in sorted(pair.request.waiting(), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         pair.response.take_in(file)
         await pair.response.scan()
     assert await pair.response.times_applied() == Counter(ids)

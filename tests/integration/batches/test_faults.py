@@ -94,7 +94,7 @@ async def test_a_full_disk_while_sealing_leaves_the_batch_for_the_next_run(pair:
     full = OSError(errno.ENOSPC, "No space left on device")
     steps = pair.request.steps
     steps.step, steps.error = Step.SEAL, lambda: spool_error("Writing", "x.pb.enc", full)
-    with pytest.raises(UnavailableError, match="could not be sealed.*Free space") as refused:
+    with pytest.raises(UnavailableError, match=r"could not be sealed.*Free space") as refused:
         await pair.request.export()
     assert refused.value.metadata["defect"] == "no-space"
     sealing = pair.request.context.outbox.root / ".sealing"

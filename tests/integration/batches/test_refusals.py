@@ -70,7 +70,7 @@ async def test_a_tampered_file_is_quarantined_and_the_others_are_applied(pair: P
     report = await pair.request.export()
     files = sorted(pair.request.waiting())
     pair.response.take_in(*files)
-    victim = sorted(pair.response.context.inbox.root.glob("*.pb.enc"))[0]
+    victim = min(pair.response.context.inbox.root.glob("*.pb.enc"))
     whole = victim.read_bytes()
     damaged = bytearray(whole)
     damaged[len(damaged) // 2] ^= 1
@@ -201,7 +201,7 @@ async def test_acknowledgements_ahead_of_our_numbers_stop_exports(pair: Pair) ->
     pair.request.take_in(*pair.response.waiting())
     scan = await pair.request.scan()
     assert all(batch.status in {"completed", "duplicate"} for batch in scan.batches), "records are applied all the same"
-    with pytest.raises(StreamStoppedError, match="restored from a backup.*Declare a new epoch"):
+    with pytest.raises(StreamStoppedError, match=r"restored from a backup.*Declare a new epoch"):
         await pair.request.export()
     assert "restored" in (await pair.request.streams()).outgoing.alarm
     assert (await pair.request.states())["acknowledged"] == 0
