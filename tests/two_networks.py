@@ -30,6 +30,7 @@ from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.create_admin import create_admin
 from transfer.bundle.names import kind_from_name
+from transfer.spool.inbox import Inbox
 from transfer.spool.medium import deliver, take
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Side:
     """One network: its service, its server and a channel to it."""
 
     def __init__(self, app: Any, settings: NetworkSettings, folder: Path, clock: StoryClock) -> None:
-        self.app = replace(app, batches=replace(app.batches, clock=clock))
+        inbox = Inbox(settings.import_dir, clock)
+        self.app = replace(app, batches=replace(app.batches, clock=clock, inbox=inbox))
         self.settings = settings
         self.export_dir = settings.export_dir
         self.import_dir = settings.import_dir
@@ -112,7 +114,7 @@ class Side:
         report: ImportReport = await self.app.import_waiting()
         return report
 
-    def break_at(self, step: Step, error: Exception) -> None:
+    def break_at(self, step: Step, error: BaseException) -> None:
         """Lets every export and import here fail when it comes to `step`, until `mend`."""
 
         def fail(passed: Step) -> None:
@@ -145,8 +147,9 @@ class Side:
         return [path.read_text() for path in (self.import_dir / "quarantine").rglob("*.reason.json")]
 
     def quarantined(self) -> list[str]:
-        """What was set aside."""
-        return sorted(path.name for path in (self.import_dir / "quarantine").rglob("*.pb.enc"))
+        """What was set aside, by the names under which it came."""
+        paths = (self.import_dir / "quarantine").rglob("*.pb.enc")
+        return sorted(path.name.partition("_")[2] for path in paths)
 
 
 class User:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +114,15 @@ async def seal(context: BatchContext, source: ExportSource, claimed: ClaimedBatc
 async def _write(context: BatchContext, source: ExportSource, claimed: ClaimedBatch, writer: BundleWriter) -> None:
     """Compression, encryption and disk are in a thread, reading from the database is not."""
     async with context.database.transaction() as transaction:
-        async for pieces in source.pieces(transaction.connection, claimed.batch):
-            await asyncio.to_thread(_add, writer, pieces)
-            context.steps(Step.SEAL)
+        every = source.pieces(transaction.connection, claimed.batch)
+        try:
+            async for pieces in every:
+                await asyncio.to_thread(_add, writer, pieces)
+                context.steps(Step.SEAL)
+        finally:
+            if isinstance(every, AsyncGenerator):
+                # Not left to the garbage collector: it may hold a cursor of this transaction.
+                await every.aclose()
 
 
 def _add(writer: BundleWriter, pieces: Sequence[bytes | ResultChunk]) -> None:
