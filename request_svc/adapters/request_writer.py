@@ -134,7 +134,9 @@ class GroupedRequestWriter:
         try:
             inserted = await self._insert(group)
         except (OperationalError, PoolTimeoutError, OSError) as error:
-            log.warning("requests_not_stored", rows=len(group), exc_info=error)
+            # The driver's own text; SQLAlchemy's would repeat the rows.
+            cause = getattr(error, "orig", None) or error
+            log.warning("requests_not_stored", rows=len(group), error=type(error).__name__, cause=str(cause)[:500])
             _fail(group, UnavailableError("The database does not answer; try again.", metadata={"part": "postgresql"}))
         except DBAPIError as error:
             await self._commit_each(group, error)

@@ -159,10 +159,15 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
     ) -> AsyncGenerator[messages.WatchRequestsResponse]:
         """See the proto."""
         parts = self._parts
+        now = parts.clock()
+        if not request.ids:
+            # The first change may be long in coming; the caller learns that he is watching. With names there is a first
+            # message at once, or a refusal, which must be able to choose the HTTP status.
+            await context.send_initial_metadata(())
         watching = watch_requests(
             [uuid_of(one) for one in request.ids],
             caller=current_principal(),
-            now=parts.clock(),
+            now=now,
             timeout_seconds=request.timeout_seconds or DEFAULT_WATCH_SECONDS,
             database=parts.database,
             requests=parts.requests,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airlock.bundle.v1.record_pb2 import Record
-from request_world import NOW, World, answer, principal
 from sqlalchemy import text
 
 from common.search.body import read_body
 from request_svc.adapters.tables import requests
 from request_svc.adapters.wire import micros
+from tests.integration.request_svc.request_world import NOW, World, answer, principal
 
 
 async def test_the_most_urgent_travel_first_and_then_the_oldest(world: World) -> None:
@@ -156,7 +156,8 @@ async def _fill(world: World, *, rows: int, length: int) -> None:
     statement = text(
         """
         INSERT INTO requests (id, user_id, index_name, query_type, query_params, body, search, created_at)
-        SELECT gen_random_uuid(), :user_id, 'cities', 'match_all', '{}', '', convert_to(repeat('x', :length), 'UTF8'), :at
+        SELECT gen_random_uuid(), :user_id, 'cities', 'match_all', '{}', '',
+            convert_to(repeat('x', :length), 'UTF8'), :at
         FROM generate_series(1, :rows)
         """
     )

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from airlock.search.v1.search_pb2 import Search
-from request_world import NOW, World, answer, principal
 
 from common.audit.tables import audit_logs
 from common.errors import (
@@ -27,6 +26,7 @@ from request_svc.adapters.tables import requests
 from request_svc.domain.status import RequestStatus
 from request_svc.ports import RequestFilter
 from request_svc.usecases.list_requests import list_requests
+from tests.integration.request_svc.request_world import NOW, World, answer, principal
 
 OTHER_QUESTION = b'{"query":{"term":{"country":"IR"}}}'
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from request_world import NOW, World, principal
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +18,7 @@ from common.errors import UnavailableError
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.adapters.tables import requests
 from request_svc.domain.request import NewRequest
+from tests.integration.request_svc.request_world import NOW, World, principal
 
 if TYPE_CHECKING:
     from uuid import UUID

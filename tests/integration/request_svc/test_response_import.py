@@ -13,11 +13,11 @@ from airlock.bundle.v1 import record_pb2
 from airlock.bundle.v1.frame_pb2 import ResultChunk
 from airlock.bundle.v1.record_pb2 import Record
 from airlock.common.v1 import failure_reason_pb2 as failures
-from request_world import NOW, World, answer, ending, user_message
 
 from common.batches.tables import parked_records
 from common.errors import ResultNotReadyError
 from request_svc.adapters.tables import requests, responses, result_chunks
+from tests.integration.request_svc.request_world import NOW, World, answer, ending, user_message
 from transfer.errors import ChunkOrderError, HashMismatchError, LimitExceededError, MalformedRecordError
 
 FOUND = b'{"hits": {"total": {"value": 1}, "max_score": 1.0, "hits": [{"_id": "7"}]}}'

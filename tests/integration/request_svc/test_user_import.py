@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from request_world import World, answer, principal, user_id, user_message, users_bundle
 
 from common.auth.tables import session_endings
 from common.batches.tables import streams
@@ -13,6 +12,7 @@ from request_svc.adapters.tables import replica_states, users
 from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
 from request_svc.ports import UserFilter
 from request_svc.usecases.list_users import list_users
+from tests.integration.request_svc.request_world import World, answer, principal, user_id, user_message, users_bundle
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
