@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from common.database.migrations import migrate
 from transfer.errors import TransferError
@@ -22,10 +22,11 @@ def run_migrate(service: Service[Settings, App], settings: Settings) -> None:
     out, problems = Console(highlight=False), Console(stderr=True, highlight=False)
     try:
         state = migrate(settings.owner_database_url, service.migrations)
-    except OperationalError as error:
+    except DBAPIError as error:
         first_line = str(error.orig).partition("\n")[0]
         problems.print(f"The database cannot be migrated: {first_line}", markup=False, soft_wrap=True)
-        problems.print("Start it, or correct MIGRATION_DATABASE_URL or DATABASE_URL; nothing was changed.")
+        advice = "Start it, or name its owner in MIGRATION_DATABASE_URL; nothing was changed."
+        problems.print(advice, soft_wrap=True)
         raise typer.Exit(1) from None
     out.print(f"tables at revision {state.current}")
     try:

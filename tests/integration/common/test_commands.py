@@ -1,0 +1,159 @@
+"""The commands that both services have: what they say when something is missing, and their exit codes."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airlock.common.v1 import network_pb2
+from typer.testing import CliRunner
+
+from common.cli.check import configured_values
+from common.cli.main import make_cli
+from common.cli.service import Service
+from common.health.checks import HealthError
+from common.settings import NetworkSettings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transfer.bundle.keyring import GeneratedKeys
+
+ENV = """
+from common.database.migrations import run_env
+
+run_env([])
+"""
+FIRST = """
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade():
+    op.execute("CREATE TABLE one (id int)")
+"""
+
+
+class Settings(NetworkSettings):
+    network = network_pb2.NETWORK_REQUEST
+
+
+class NoUsers:
+    name = "users"
+    needed = False
+
+    async def __call__(self) -> str:
+        raise HealthError("No users bundle yet. Bring one.")
+
+
+async def never_built(_settings: Settings) -> Any:
+    raise AssertionError("no command here builds the app")
+
+
+def run(folder: Path, command: str, *, extra: bool = False) -> Any:
+    service: Service[Settings, Any] = Service(
+        name="airlock-test",
+        settings=Settings,
+        build_app=never_built,
+        jobs=lambda _settings: (),
+        migrations=str(folder / "migrations"),
+        checks=lambda _settings, _database: [NoUsers()] if extra else [],
+    )
+    return CliRunner().invoke(make_cli(service), [command])
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str, keys: GeneratedKeys
+) -> Path:
+    """A folder with migrations, and an environment that lacks nothing."""
+    (tmp_path / "migrations" / "versions").mkdir(parents=True)
+    (tmp_path / "migrations" / "env.py").write_text(ENV)
+    (tmp_path / "migrations" / "versions" / "0001_first.py").write_text(FIRST)
+    for name in NetworkSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    values = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": secrets.token_hex(32),
+        "EXPORT_DIR": str(tmp_path / "out"),
+        "IMPORT_DIR": str(tmp_path / "in"),
+        "ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "SIGNING_KEY_FILE": str(keys.request_signing_key),
+        "PEER_SIGNING_KEYS_FILE": str(keys.response_public_key),
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_migrate_makes_tables_and_folders_and_then_nothing_is_wrong(folder: Path) -> None:
+    before = run(folder, "check")
+    assert before.exit_code == 1
+    assert "no tables yet. Run `airlock-test migrate`" in before.output
+    assert "There is no folder" in before.output
+    for _ in range(2):
+        migrated = run(folder, "migrate")
+        assert migrated.exit_code == 0, migrated.output
+    assert (folder / "in").is_dir()
+    after = run(folder, "check")
+    assert after.exit_code == 0, after.output
+    assert "wrong" not in after.output
+
+
+def test_check_shows_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1:1/0")
+    shown = run(folder, "check")
+    assert "hunter2" not in shown.output
+    assert shown.exit_code == 1
+    assert "Redis does not answer" in shown.output
+    values = dict(configured_values(load_settings(Settings)))
+    assert values["SECRET_KEY"] == "set"
+    assert values["ENCRYPTION_KEY"] == "set"
+    assert values["REDIS_URL"].startswith("redis://:***@127.0.0.1")
+
+
+def test_check_names_a_database_that_is_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@127.0.0.1:1/none")
+    shown = run(folder, "check")
+    assert shown.exit_code == 1
+    assert "The database does not answer" in shown.output
+    assert "hunter2" not in shown.output
+    migrated = run(folder, "migrate")
+    assert migrated.exit_code == 1
+    assert "nothing was changed" in migrated.output
+    assert "hunter2" not in migrated.output
+
+
+def test_check_names_a_key_that_cannot_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bad.key").write_text("no key")
+    monkeypatch.setenv("SIGNING_KEY_FILE", str(folder / "bad.key"))
+    shown = run(folder, "check")
+    assert shown.exit_code == 1
+    assert "bad.key" in shown.output
+
+
+def test_check_shows_what_the_service_itself_looks_at(folder: Path) -> None:
+    run(folder, "migrate")
+    shown = run(folder, "check", extra=True)
+    assert shown.exit_code == 1
+    assert "No users bundle yet. Bring one." in shown.output
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "migrate"])
+def test_no_command_starts_with_settings_to_correct(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "changeme")
+    monkeypatch.delenv("REDIS_URL")
+    refused = run(folder, command)
+    assert refused.exit_code == 2
+    assert "2 of its settings" in refused.output
+    assert "SECRET_KEY" in refused.output
+    assert "REDIS_URL" in refused.output
+    assert "changeme" not in refused.output
