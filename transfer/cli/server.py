@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 from airlock.auth.v1.auth_service_pb2 import LoginRequest
 from airlock.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from transfer.cli.errors import AccessDeniedError, ServerRefusedError, ServerUnreachableError
@@ -75,12 +76,8 @@ def refusals(address: str) -> Iterator[None]:
 def _translated(error: grpc.RpcError, address: str) -> ServerUnreachableError | AccessDeniedError | ServerRefusedError:
     code, details = error.code(), (error.details() or "")[:_MAX_MESSAGE]
     if code in _UNREACHABLE:
-        hint = None
-        if "CERTIFICATE" in details.upper() or "SSL" in details.upper():
-            hint = (
-                "Name the authority of the server's certificate with --ca FILE, and the host as the certificate does."
-            )
-        return ServerUnreachableError(f"{address} does not answer: {details or code.name}.", next_step=hint)
+        cause = printable(details.rsplit("last error: ")[-1].removeprefix("UNKNOWN: ") or code.name)
+        return ServerUnreachableError(f"{address} does not answer: {cause}.", next_step=_tls_hint(cause))
     reason, request_id = _details(error)
     said = f"{details.rstrip('.') or code.name}" + (f" ({reason})" if reason else "")
     if code in _DENIED:
@@ -89,19 +86,23 @@ def _translated(error: grpc.RpcError, address: str) -> ServerUnreachableError | 
     return ServerRefusedError(f"{address} refuses: {said}.", next_step=where)
 
 
+def _tls_hint(cause: str) -> str | None:
+    """What to do when TLS is the obstacle; None when it is not."""
+    if "WRONG_VERSION_NUMBER" in cause:
+        return "This port does not speak TLS: name the TLS port of the service."
+    if "CERTIFICATE" in cause.upper() or "SSL_ERROR" in cause:
+        return "Name the authority of the server's certificate with --ca FILE, and the host as the certificate does."
+    return None
+
+
 def _details(error: grpc.RpcError) -> tuple[str, str]:
     """Reason and request id from the `google.rpc.Status` in the trailing metadata; empty where there is none."""
-    reason = request_id = ""
+    info, request = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
     for key, value in cast("Metadata", error.trailing_metadata() or ()):
         if key != _STATUS_KEY or not isinstance(value, bytes):
             continue
-        status = status_pb2.Status()
-        with contextlib.suppress(ValueError):
-            status.ParseFromString(value)
-        for detail in status.details:
-            info, request = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
-            if detail.Unpack(info):
-                reason = info.reason
-            elif detail.Unpack(request):
-                request_id = request.request_id
-    return printable(reason), printable(request_id)
+        # Details that cannot be read say nothing; the status code says enough.
+        with contextlib.suppress(DecodeError):
+            for detail in status_pb2.Status.FromString(value).details:
+                detail.Unpack(info) or detail.Unpack(request)
+    return printable(info.reason), printable(request.request_id)

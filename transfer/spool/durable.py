@@ -36,10 +36,10 @@ def fsync_directory(folder: str | os.PathLike[str]) -> None:
         raise spool_error("Flushing", folder, error) from error
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o750) -> None:
     """Makes a folder and its parents, durably; one that is there is fine. Raises SpoolError."""
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise spool_error("Making the folder", folder, error) from error
     fsync_directory(folder.parent)

@@ -98,7 +98,8 @@ def _take_one(
         if disk.room(medium) < candidate.size + MARGIN_BYTES:
             report.left_behind.append(candidate)
             return
-        make_folder(target.parent)
+        # Whoever reads the medium at the other end is another user on another machine.
+        make_folder(target.parent, mode=0o755)
         hashed = copy_bundle(source, target, disk, meter.advance)
     finally:
         os.close(source)

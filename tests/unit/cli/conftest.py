@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playing import prepare
 from station import Station
 
 if TYPE_CHECKING:
@@ -17,3 +18,11 @@ if TYPE_CHECKING:
 def station(tmp_path: Path, keys: GeneratedKeys) -> Station:
     """An empty outbox, medium and inbox."""
     return Station(tmp_path, keys)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, keys: GeneratedKeys) -> Path:
+    """The folder in which transcripts are played; copy it, then play."""
+    root = tmp_path_factory.mktemp("prepared") / "station"
+    prepare(root, keys)
+    return root

@@ -113,14 +113,14 @@ class FakeService(AuthServiceServicer, TransferServiceServicer):  # type: ignore
 
 
 @contextlib.contextmanager
-def serving(service: FakeService, address: str) -> Iterator[None]:
-    """Serves on a Unix socket until the block ends."""
+def serving(service: FakeService, address: str, credentials: grpc.ServerCredentials | None = None) -> Iterator[int]:
+    """Serves until the block ends; gives the port, if the address is one of TCP."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     add_AuthServiceServicer_to_server(service, server)
     add_TransferServiceServicer_to_server(service, server)
-    server.add_insecure_port(address)
+    port = server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
     server.start()
     try:
-        yield
+        yield port
     finally:
         server.stop(None).wait()

@@ -139,6 +139,22 @@ def test_a_copy_that_reads_back_differently_is_not_left_on_the_medium(
     assert carried(station.medium) == []
 
 
+class Interrupted(Disk):
+    """Ctrl-C in the middle of a bundle."""
+
+    def flush(self, descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_leaves_no_half_file(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    station.seal("requests", REQUEST)
+    monkeypatch.setattr("transfer.spool.take.Disk", Interrupted)
+    result = station.run("take", station.medium)
+    assert result.code == 130
+    assert "run the same command again" in result.err
+    assert [path for path in station.medium.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("medium", "code", "said"),
     [

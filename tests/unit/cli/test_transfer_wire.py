@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from service import PASSWORD, TOKEN, FakeService, serving
 from station import REQUEST, response
 
@@ -174,10 +181,51 @@ def test_a_service_that_holds_something_else_is_not_believed(
     assert "[transfer-mismatch]" in result.err
 
 
-def test_tls_needs_an_authority_that_is_one(station: Station) -> None:
+def test_an_authority_that_cannot_be_read_is_named(station: Station) -> None:
     ca = Path(station.root / "ca.pem")
     result = station.run(
         "export", "--server", "localhost:1", "--ca", ca, "--username", "sara", station.medium, AIRLOCK_PASSWORD="x"
     )
     assert result.code == 3
     assert "ca.pem" in result.err
+
+
+def test_only_a_certificate_of_the_named_authority_counts(station: Station, service: FakeService) -> None:
+    key, certificate = self_signed("localhost")
+    ca = station.root / "ca.pem"
+    ca.write_bytes(certificate)
+    credentials = grpc.ssl_server_credentials([(key, certificate)])
+    with serving(service, "localhost:0", credentials) as port:
+        address = f"localhost:{port}"
+        assert export(station, address, "--ca", ca).code == 0
+        untrusted = export(station, address)
+    assert untrusted.code == 5
+    assert "--ca FILE" in untrusted.err
+
+
+def test_a_port_without_tls_is_told_apart(station: Station, service: FakeService) -> None:
+    with serving(service, "localhost:0") as port:
+        result = export(station, f"localhost:{port}")
+    assert result.code == 5
+    assert "does not speak TLS" in result.err
+
+
+def self_signed(host: str) -> tuple[bytes, bytes]:
+    """A private key and its certificate, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private, certificate.public_bytes(Encoding.PEM)
