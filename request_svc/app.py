@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
 from airlock.request.v1 import request_service_pb2_grpc, user_replica_service_pb2_grpc
-from common.handlers.shared import shared_services
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from common import clock
 from common.auth.context import AuthContext
@@ -17,6 +18,7 @@ from common.batches.from_settings import batch_context
 from common.batches.run_export import run_export
 from common.batches.run_import import run_imports
 from common.database.transaction import Database
+from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
 from common.jobs.broker import make_broker
 from common.rpc.server import RpcService
@@ -93,11 +95,15 @@ async def build_app(settings: RequestSettings) -> App:
         settings.redis_url.get_secret_value(),
         socket_timeout=CACHE_TIMEOUT_SECONDS,
         socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
+        # The client's own default would wait for seconds; the database is faster.
+        retry=Retry(NoBackoff(), 0),
     )
     auth = AuthContext.from_settings(settings, database, ReplicaAccounts())
     batches = batch_context(settings, database)
     cache = RedisAnswerCache(redis)
-    writer, changes = GroupedRequestWriter(database), ListenedChanges(database.url)
+    writer = GroupedRequestWriter(database)
+    # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
+    changes = ListenedChanges(database.url if settings.database_prepared_statements else None)
     source = RequestExportSource()
     sources: dict[BundleKind.ValueType, ExportSource] = {source.kind: source}
     sinks: dict[BundleKind.ValueType, SinkFactory] = {

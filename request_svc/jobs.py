@@ -10,8 +10,6 @@ from common.cli.service import ServiceApp
 from common.jobs.job import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airlock.common.v1.network_pb2 import BundleKind
 
     from common.batches.reports import ExportReport, ImportReport
@@ -39,13 +37,11 @@ def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
     )
 
 
-async def export_requests(app: JobApp) -> Mapping[str, int]:
+async def export_requests(app: JobApp) -> ExportReport:
     """Pending requests by urgency, and due cancellations, into bundles of at most 500."""
-    report = await app.export(network_pb2.BUNDLE_KIND_REQUESTS)
-    return report.counts
+    return await app.export(network_pb2.BUNDLE_KIND_REQUESTS)
 
 
-async def import_bundles(app: JobApp) -> Mapping[str, int]:
+async def import_bundles(app: JobApp) -> ImportReport:
     """Users and answers from the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
-    report = await app.import_waiting()
-    return report.counts
+    return await app.import_waiting()

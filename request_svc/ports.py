@@ -139,5 +139,5 @@ class RequestChanges(Protocol):
     """Tells watchers that some request may have changed."""
 
     def ticks(self) -> AsyncGenerator[None]:
-        """Yields soon after a change that is committed, on any host, and now and then without one."""
+        """Yields at once, then soon after a change that is committed, on any host, and now and then without one."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -33,27 +34,36 @@ async def notify_changes(connection: AsyncConnection) -> None:
 class ListenedChanges:
     """`RequestChanges`: one LISTEN connection for all watchers of the process, opened when the first one comes."""
 
-    def __init__(self, database_url: str, *, poll_seconds: float = POLL_SECONDS) -> None:
-        self._url = database_url
+    def __init__(
+        self,
+        listen_url: str | None,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+    ) -> None:
+        """`listen_url` names a server that keeps sessions; None, behind a pooler that does not, polls only."""
+        self._listen_url = listen_url
         self._poll_seconds = poll_seconds
+        self._reconnect_seconds = reconnect_seconds
         self._changed = asyncio.Condition()
         self._generation = 0
         self._listener: asyncio.Task[None] | None = None
 
     async def ticks(self) -> AsyncGenerator[None]:
-        """See the port. A change between two ticks is not missed: the generation tells that there was one."""
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="request-changes")
-        seen = self._generation
+        """See the port. The first tick comes at once: something may have changed since the watcher looked.
+
+        A change between two ticks is not missed: the generation tells that there was one.
+        """
+        if self._listener is None and self._listen_url is not None:
+            self._listener = asyncio.create_task(self._listen(self._listen_url), name="request-changes")
         while True:
+            seen = self._generation
+            yield
             async with self._changed:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(
-                        self._changed.wait_for(lambda seen=seen: self._generation != seen),  # type: ignore[misc] # a default in a lambda
-                        self._poll_seconds,
+                        self._changed.wait_for(partial(self._has_moved_since, seen)), self._poll_seconds
                     )
-                seen = self._generation
-            yield
 
     async def close(self) -> None:
         """Ends the listening connection."""
@@ -63,16 +73,24 @@ class ListenedChanges:
                 await self._listener
             self._listener = None
 
-    async def _listen(self) -> None:
+    def _has_moved_since(self, generation: int) -> bool:
+        return self._generation != generation
+
+    async def _listen(self, url: str) -> None:
         while True:
             try:
-                await self._listen_once()
+                await self._listen_once(url)
             except (psycopg.Error, OSError) as error:
-                log.warning("listen_failed", error=type(error).__name__, next_try_seconds=RECONNECT_SECONDS)
-            await asyncio.sleep(RECONNECT_SECONDS)
+                log.warning("listen_failed", error=type(error).__name__, retry_in_seconds=self._reconnect_seconds)
+            await asyncio.sleep(self._reconnect_seconds)
 
-    async def _listen_once(self) -> None:
-        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5) as connection:
+    async def _listen_once(self, url: str) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            url.replace("postgresql+psycopg://", "postgresql://", 1),
+            autocommit=True,
+            connect_timeout=5,
+            keepalives_idle=30,
+        ) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             await self._wake()
             async for _ in connection.notifies():

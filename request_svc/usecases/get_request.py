@@ -53,13 +53,30 @@ async def get_request(
                 f"the answer has {response.result_bytes} bytes, more than the {MAX_INLINE_BYTES} that are shown inline"
             )
             return RequestDetails(request, events, response, data_omitted=omitted)
-        text = await cache.get(request_id) or await responses.small_data(connection, request_id)
+    text = await short_answer(request_id, database=database, responses=responses, cache=cache)
     if text is None:
         return RequestDetails(request, events, response, data_omitted="the answer is not plain JSON")
     try:
         return RequestDetails(request, events, response, data=inline_object(text))
     except NotInlineError as reason:
         return RequestDetails(request, events, response, data_omitted=str(reason))
+
+
+async def short_answer(
+    request_id: UUID, *, database: Database, responses: ResponseStore, cache: AnswerCache
+) -> bytes | None:
+    """The bytes of an answer that is held in one piece, from the cache if they are there; None for a longer one.
+
+    The cache is asked outside any transaction: a Redis that hangs must not hold a connection of the pool.
+    """
+    cached = await cache.get(request_id)
+    if cached is not None:
+        return cached
+    async with database.transaction() as transaction:
+        data = await responses.small_data(transaction.connection, request_id)
+    if data is not None:
+        await cache.put([(request_id, data)])
+    return data
 
 
 async def own_request(

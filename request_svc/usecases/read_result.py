@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import ResultNotReadyError, UnavailableError
 from request_svc.domain.status import RequestStatus
-from request_svc.usecases.get_request import own_request
+from request_svc.usecases.get_request import own_request, short_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -35,9 +35,9 @@ async def read_result(
         connection = transaction.connection
         request = await own_request(connection, requests, request_id, caller)
         response = _ready(request, await responses.find(connection, request_id))
-        small = await cache.get(request_id) or await responses.small_data(connection, request_id)
-    if small is not None:
-        yield small
+    whole = await short_answer(request_id, database=database, responses=responses, cache=cache)
+    if whole is not None:
+        yield whole
         return
     sent, number = 0, 0
     while sent < response.result_bytes:

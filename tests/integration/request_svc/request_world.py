@@ -154,7 +154,7 @@ class World:
         await self.import_users(users_bundle([user_message("sara"), user_message("omid")], snapshot=True))
 
     async def submit(
-        self, body: bytes = b'{"query":{"match_all":{}}}', *, caller: Principal | None = None, **options: Any
+        self, body: bytes | None = b'{"query":{"match_all":{}}}', *, caller: Principal | None = None, **options: Any
     ) -> Request:
         now = options.pop("now", NOW)
         return await submit_request(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOCATION = "request_svc:migrations"
-# Alembic compares no check constraints, identities or storage; these queries list them, and more, as PostgreSQL has them.
+# Alembic compares no check constraints, identities or storage; these queries list them as PostgreSQL has them.
 CATALOGUE = (
     """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
