@@ -19,6 +19,7 @@ Medium = Annotated[
     Path, typer.Argument(metavar="MEDIUM", help="The folder where the medium is mounted.", show_default=False)
 ]
 _LISTED = 20
+_DAMAGED_IN_OUTBOX = "The next export run seals it again or sets it aside; take again after that."
 
 
 def take(
@@ -46,7 +47,9 @@ def take(
 def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
     for one in report.taken:
         output.line(f"taken  {_carried_text(one)}")
-    refused = [output.failure(one.error, one.path) | {"path": str(one.path)} for one in report.refused]
+    refused = [
+        output.failure(one.error, one.path, _DAMAGED_IN_OUTBOX) | {"path": str(one.path)} for one in report.refused
+    ]
     output.document(
         {
             "taken": [_carried(one) for one in report.taken],

@@ -83,13 +83,17 @@ class Output:
         if self.as_json:
             sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
-    def failure(self, error: TransferError, subject: object = None) -> dict[str, str]:
-        """Says on standard error what is wrong and what to do next; returns the same for the JSON document."""
+    def failure(self, error: TransferError, subject: object = None, next_step: str | None = None) -> dict[str, str]:
+        """Says on standard error what is wrong and what to do next; returns the same for the JSON document.
+
+        `next_step` replaces the error's own where the command knows better.
+        """
+        next_step = next_step or error.next_step
         where = f"{printable(subject)}: " if subject is not None else ""
         self._err.print(Text.assemble(("error", "bold red"), f": {where}{printable(error.message)} [{error.defect}]"))
-        self._err.print(Text.assemble(("next", "bold"), f":  {printable(error.next_step)}"))
+        self._err.print(Text.assemble(("next", "bold"), f":  {printable(next_step)}"))
         self._first_failure = self._first_failure or exit_code_of(error)
-        return {"defect": error.defect, "cause": error.message, "next_step": error.next_step}
+        return {"defect": error.defect, "cause": error.message, "next_step": next_step}
 
     def finish(self) -> None:
         """Ends the command with the exit code of the first failure, if there was one."""

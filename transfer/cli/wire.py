@@ -13,7 +13,7 @@ from airlock.transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from transfer.cli.errors import AccessDeniedError, FileUnusableError, ServerUnreachableError, SettingMissingError
 from transfer.cli.fetching import fetch_waiting
 from transfer.cli.options import AsJson
-from transfer.cli.output import Output, count_text, printable, size_text
+from transfer.cli.output import Output, printable, size_text, summary_text
 from transfer.cli.sending import send_file
 from transfer.cli.server import Credentials, authorization, open_channel
 from transfer.errors import TransferError
@@ -63,11 +63,8 @@ def export_bundles(
             else:
                 present.append(bundle)
         output.document({"fetched": fetched, "already_there": present, "failed": failed})
-        output.line(
-            f"{count_text(len(fetched), 'bundle')} fetched, {len(present)} already there, {len(failed)} failed."
-            if fetched or present or failed
-            else "Nothing waits to be carried."
-        )
+        counts = ((len(fetched), "fetched"), (len(present), "there already"), (len(failed), "failed"))
+        output.line(summary_text(counts) or "Nothing waits to be carried.")
 
 
 def import_bundles(
@@ -97,9 +94,9 @@ def import_bundles(
                 f"sent  {printable(path)}  {size_text(report['size_bytes'])}  as {printable(report['filename'])}"
             )
         output.document({"sent": sent, "failed": failed})
-        output.line(
-            f"{count_text(len(sent), 'bundle')} sent, {len(failed)} failed. The service's next import applies them."
-        )
+        output.line(summary_text(((len(sent), "sent"), (len(failed), "failed"))))
+        if sent:
+            output.line("The service's next import applies what was sent.")
 
 
 @contextmanager

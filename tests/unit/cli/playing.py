@@ -85,7 +85,7 @@ def played(line: str, folder: Path, play: Player) -> str:
     at = words.index("transfer")
     settings = dict(word.split("=", 1) for word in words[:at])
     said, code = play(words[at + 1 :], SETTINGS | settings)
-    told = without_digests(said).replace(str(folder), "/station")
+    told = said.replace(str(folder), "/station")
     lines = "".join(f"{one.rstrip()}\n" for one in told.splitlines())
     return f"{line}\n{lines}[exit code {code}]\n"
 

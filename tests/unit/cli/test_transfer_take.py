@@ -76,6 +76,7 @@ def test_a_bundle_damaged_in_the_outbox_is_reported_and_the_others_are_taken(sta
     result = station.run("take", station.medium)
     assert result.code == 1
     assert "[hash-mismatch]" in result.err
+    assert "next export run" in result.err
     assert carried(station.medium) == [f"requests/{sound.name}"]
 
 
