@@ -116,7 +116,6 @@ incoming_requests = Table(
     Index("idx_incoming_status", "status"),
     Index("idx_incoming_imported", text("imported_at DESC"), text("original_request_id DESC")),
     Index("idx_incoming_batch", "import_batch_id"),
-    Index("idx_incoming_user", "user_id"),
     # The queue itself: what waits, in the order in which it is to be executed.
     Index(
         "idx_incoming_priority",

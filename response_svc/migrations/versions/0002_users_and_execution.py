@@ -85,7 +85,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('pending', 'retry')"),
     )
     op.create_index("idx_incoming_status", "incoming_requests", ["status"], unique=False)
-    op.create_index("idx_incoming_user", "incoming_requests", ["user_id"], unique=False)
     op.create_table(
         "replication_batches",
         sa.Column("batch_id", sa.Uuid(), nullable=False),
@@ -251,7 +250,6 @@ def downgrade() -> None:
     op.drop_table("revision_counters")
     op.drop_index("ix_replication_batches_place", table_name="replication_batches")
     op.drop_table("replication_batches")
-    op.drop_index("idx_incoming_user", table_name="incoming_requests")
     op.drop_index("idx_incoming_status", table_name="incoming_requests")
     op.drop_index(
         "idx_incoming_priority",

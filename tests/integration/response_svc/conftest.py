@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from common.auth.passwords import PasswordHasher
 from common.batches.steps import no_steps
+from common.database.migrations import migrate
 from common.database.transaction import Database
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
-from response_svc.migrations import METADATA
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.check_request import Policy
 from response_svc.usecases.execute_next import ExecutionContext
@@ -21,16 +22,25 @@ from tests.integration.response_svc.world import Arrivals, FakeEngine, NoCache
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sandbox.postgres import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres_server: EmbeddedPostgres) -> str:
+    """The name of a database with every table of this network, from which each test gets a copy."""
+    name = "response_template"
+    migrate(postgres_server.create_database(name), "response_svc:migrations")
+    return name
+
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty database with every table of this network."""
-    opened = Database(database_url)
-    async with opened.transaction() as transaction:
-        for metadata in METADATA:
-            await transaction.connection.run_sync(metadata.create_all)
+async def database(postgres_server: EmbeddedPostgres, migrated: str) -> AsyncIterator[Database]:
+    """A fresh database with every table of this network."""
+    name = f"response_{uuid4().hex}"
+    opened = Database(postgres_server.create_database(name, template=migrated))
     yield opened
     await opened.close()
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture
