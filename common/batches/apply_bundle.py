@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError
 
 from common.batches.batch_rows import ImportBatchRow
 from common.batches.claim import STATUS
+from common.batches.confirm import adopt_published
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.ports import IncomingBatch
@@ -162,13 +163,15 @@ async def _apply(
     connection = transaction.connection
     number = BundleNumber(bundle.header.epoch, bundle.header.sequence)
     now = row.created_at
+    # Before any record: what the records answer was sealed, and locks are taken in the order of the exports.
+    await adopt_published(connection, context, sources)
     # The row stands before the records, so that they can refer to it.
     await save_import(connection, row)
     reader = await asyncio.to_thread(open_payload, bundle, context.keyring)
     with reader:
         counts = await _apply_records(transaction, sinks, bundle, row, reader)
     await _move_on(connection, reader, bundle, row)
-    acknowledged = await use_acknowledgements(connection, context, sources, number, reader.acknowledgements, now)
+    acknowledged = await use_acknowledgements(connection, sources, number, reader.acknowledgements, now)
     if bundle.kind != STATUS:
         await note_news(connection, now)
     if acknowledged:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from common.batches.confirm import adopt_published
 from common.batches.number_rows import (
     deliver_numbers,
     held_above,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from airlock.common.v1.network_pb2 import BundleKind
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from common.batches.context import BatchContext
     from common.batches.ports import ExportSource
     from transfer.custody.state import BundleNumber, IncomingState
 
@@ -41,7 +39,6 @@ _PAGE = 256
 
 async def use_acknowledgements(
     connection: AsyncConnection,
-    context: BatchContext,
     sources: Mapping[BundleKind.ValueType, ExportSource],
     carrier: BundleNumber,
     message: Acknowledgements,
@@ -49,14 +46,14 @@ async def use_acknowledgements(
 ) -> int:
     """Counts our bundles that the other network holds, and returns how many those are.
 
-    An older state than the one used last changes nothing. One that shows a restored database stops exports, and nothing
-    in it is counted. Raises MalformedFrameError if it contradicts itself.
+    The caller has counted every published file before, with `adopt_published`. An older state than the one used last
+    changes nothing. One that shows a restored database stops exports, and nothing in it is counted. Raises
+    MalformedFrameError if it contradicts itself.
     """
     peer = parse(message)
     streams = await lock_streams(connection)
     if not counts(streams.outgoing, carrier):
         return 0
-    await adopt_published(connection, context, sources)
     epoch = streams.outgoing.epoch
     sent = await sent_above(connection, epoch, streams.outgoing.cumulative)
     proved = interpret(streams.outgoing, sent, peer, streams.peer)

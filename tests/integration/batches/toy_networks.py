@@ -18,7 +18,6 @@ from common.batches.context import BatchContext
 from common.batches.run_export import run_export, run_status
 from common.batches.run_import import run_imports
 from common.batches.stores import get_streams, list_export_batches, list_import_batches
-from common.batches.tables import shared_metadata
 from common.database.transaction import Database
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
 from transfer.spool.inbox import Inbox
@@ -265,10 +264,6 @@ async def toy_pair(request_url: str, response_url: str, keys: GeneratedKeys, fol
     clock = MovedClock()
     databases = [Database(url, pool_size=4) for url in (request_url, response_url)]
     try:
-        for database in databases:
-            async with database.engine.begin() as connection:
-                await connection.run_sync(shared_metadata.create_all)
-                await connection.run_sync(toy_metadata.create_all)
         yield Pair(
             _network(network_pb2.NETWORK_REQUEST, databases[0], keys, folder / "request", clock),
             _network(network_pb2.NETWORK_RESPONSE, databases[1], keys, folder / "response", clock),
