@@ -1,0 +1,56 @@
+"""Aggregations over the matched documents: each kind makes figures or buckets, and buckets hold further ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from response_svc.search.embedded import buckets, metrics
+from response_svc.search.embedded.refusals import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airlock.search.v1.aggregation_pb2 import Aggregation
+
+    from response_svc.search.embedded.context import Context
+
+_METRICS: Final[Mapping[str, Callable[[Context, Any, Sequence[int]], dict[str, Any]]]] = {
+    "avg": metrics.avg,
+    "cardinality": metrics.cardinality,
+    "max": metrics.maximum,
+    "min": metrics.minimum,
+    "percentiles": metrics.percentiles,
+    "stats": metrics.stats,
+    "sum": metrics.total,
+    "value_count": metrics.value_count,
+}
+_BUCKETS: Final[Mapping[str, Callable[[Context, Any, Sequence[int], buckets.Inner], dict[str, Any]]]] = {
+    "date_histogram": buckets.date_histogram,
+    "date_range": buckets.date_range,
+    "filter": buckets.filtered,
+    "filters": buckets.filters,
+    "histogram": buckets.histogram,
+    "missing": buckets.missing,
+    "range": buckets.ranges,
+    "terms": buckets.terms,
+}
+
+
+def aggregate(context: Context, aggregations: Mapping[str, Aggregation], documents: Sequence[int]) -> dict[str, Any]:
+    """The results by name. `documents` are in order."""
+    return {name: _one(context, name, aggregations[name], documents) for name in sorted(aggregations)}
+
+
+def _one(context: Context, name: str, aggregation: Aggregation, documents: Sequence[int]) -> dict[str, Any]:
+    context.check_deadline()
+    kind = next(field.name for field, _ in aggregation.ListFields() if field.name != "aggs")
+    definition = getattr(aggregation, kind)
+    if kind in _METRICS:
+        if aggregation.aggs:
+            raise refused(f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
+        return _METRICS[kind](context, definition, documents)
+
+    def inner(inside: Sequence[int]) -> dict[str, Any]:
+        return {"doc_count": len(inside), **aggregate(context, aggregation.aggs, inside)}
+
+    return _BUCKETS[kind](context, definition, documents, inner)

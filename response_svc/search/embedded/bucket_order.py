@@ -1,0 +1,54 @@
+"""The order of buckets: by count, by key, or by a figure inside them; equal ones by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from response_svc.search.embedded.refusals import refused, unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airlock.search.v1.aggregation_pb2 import BucketOrder
+
+    from response_svc.search.embedded.loose import JsonValue
+
+
+class Bucket(Protocol):
+    """A bucket before it is shown."""
+
+    key: Any
+    content: dict[str, Any]
+
+
+Ordered = TypeVar("Ordered", bound=Bucket)
+
+
+def sorted_buckets(buckets: Sequence[Ordered], orders: Sequence[BucketOrder], *, by_default: str) -> list[Ordered]:
+    """The buckets in order; without one, by key or by count, the largest first."""
+    ordered = sorted(buckets, key=lambda bucket: bucket.key)
+    if not orders:
+        return (
+            ordered if by_default == "_key" else sorted(ordered, key=lambda bucket: -int(bucket.content["doc_count"]))
+        )
+    # Sorting is stable: the last order first, and the first order decides.
+    for order in reversed(orders):
+        path = order.key
+        # A reversed sort is stable too: equal buckets stay in the order of their keys.
+        ordered.sort(key=lambda bucket: _compared(bucket, path), reverse=order.descending)  # Used at once.
+    return ordered
+
+
+def _compared(bucket: Bucket, path: str) -> JsonValue:
+    if path == "_key":
+        return bucket.key
+    if path == "_count":
+        return bucket.content["doc_count"]
+    name, _, figure = path.partition(".")
+    found = bucket.content.get(name)
+    if ">" in path or found is None:
+        raise refused(f"Invalid aggregation order path [{path}]")
+    value = found.get(figure or "value", found.get("doc_count") if not figure else None)
+    if value is None:
+        raise unsupported(f"an order by {path}, which some buckets do not have")
+    return value

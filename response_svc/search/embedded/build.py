@@ -1,0 +1,75 @@
+"""Builds an index on disk from documents: columns, inverted texts and sources, made beside their place and renamed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from common.search.indices import check_index_name
+from response_svc.search.embedded.layout import FORMAT, IDS, IGNORED, META, SOURCES, column_file, text_folder
+from response_svc.search.embedded.mapping import Field, Kind, parse_mapping
+from response_svc.search.embedded.texts import build_text_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def load_index(
+    directory: Path | str, name: str, mapping: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]
+) -> int:
+    """Builds the index `name` below `directory` and returns how many documents it holds.
+
+    `mapping` is an Elasticsearch mapping, `{"properties": …}`. Each document is its source; a key `_id`, which is no
+    part of the source, is its id, else its place is. Raises ValueError for a mapping, a document or an id that cannot
+    be taken, and FileExistsError where the index is there already.
+    """
+    check_index_name(name)
+    directory = Path(directory)
+    if (directory / name).exists():
+        raise FileExistsError(f"{directory / name} is there already; remove it to build the index again")
+    directory.mkdir(parents=True, exist_ok=True)
+    building = Path(mkdtemp(prefix=f".{name}.", dir=directory))
+    try:
+        count = _build(building, mapping, documents)
+        building.chmod(0o755)
+        building.rename(directory / name)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return count
+
+
+def _build(folder: Path, mapping: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]) -> int:
+    fields = list(parse_mapping(mapping).values())
+    ids: list[str] = []
+    columns: list[list[Any]] = [[] for _ in fields]
+    ignored: dict[str, list[str]] = {}
+    with (folder / SOURCES).open("wb") as sources:
+        for place, document in enumerate(documents):
+            source = {key: value for key, value in document.items() if key != "_id"}
+            ids.append(str(document.get("_id", place)))
+            sources.write(orjson.dumps(source, option=orjson.OPT_APPEND_NEWLINE))
+            for field, column in zip(fields, columns, strict=True):
+                column.append(field.values(source))
+            too_long = sorted(field.name for field in fields if field.ignores(source))
+            if too_long:
+                ignored[str(place)] = too_long
+    if len(set(ids)) != len(ids):
+        raise ValueError("two documents have the same _id")
+    (folder / IDS).write_bytes(orjson.dumps(ids))
+    (folder / IGNORED).write_bytes(orjson.dumps(ignored))
+    for number, (field, column) in enumerate(zip(fields, columns, strict=True)):
+        _write_field(folder, number, field, column)
+    (folder / META).write_bytes(orjson.dumps({"format": FORMAT, "mapping": mapping, "documents": len(ids)}))
+    return len(ids)
+
+
+def _write_field(folder: Path, number: int, field: Field, column: list[Any]) -> None:
+    if field.kind is Kind.TEXT:
+        build_text_index(text_folder(folder, number), column)
+        column = [ordinal for ordinal, values in enumerate(column) if values]
+    column_file(folder, number).write_bytes(orjson.dumps(column))

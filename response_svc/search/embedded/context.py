@@ -1,0 +1,31 @@
+"""What the evaluation of one search works with: the index, the time, and the moment at which it gives up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from response_svc.search.answers import EngineTimeoutError
+
+if TYPE_CHECKING:
+    from response_svc.search.embedded.mapping import Field
+    from response_svc.search.embedded.opened import OpenIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One search under way. `deadline` is of the monotonic clock, `now_millis` is what `now` means in its dates."""
+
+    index: OpenIndex
+    now_millis: int
+    deadline: float
+
+    def check_deadline(self) -> None:
+        """Raises EngineTimeoutError when the time is over; called wherever work could be long."""
+        if time.monotonic() > self.deadline:
+            raise EngineTimeoutError("the built-in search engine did not finish in time; ask for less")
+
+    def field(self, name: str) -> Field | None:
+        """The field of that name; a query on one that is not mapped matches nothing."""
+        return self.index.fields.get(name)
