@@ -54,14 +54,14 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
     )
 
 
-async def export_users(app: JobApp) -> Mapping[str, int]:
+async def export_users(app: JobApp) -> ExportReport:
     """What changed about users since the other network last confirmed, or all of them."""
-    return (await app.export(network_pb2.BUNDLE_KIND_USERS)).counts
+    return await app.export(network_pb2.BUNDLE_KIND_USERS)
 
 
-async def import_bundles(app: JobApp) -> Mapping[str, int]:
+async def import_bundles(app: JobApp) -> ImportReport:
     """Requests and acknowledgements from the inbox."""
-    return (await app.import_waiting()).counts
+    return await app.import_waiting()
 
 
 async def execute_waiting(app: JobApp) -> Mapping[str, int]:
@@ -69,6 +69,6 @@ async def execute_waiting(app: JobApp) -> Mapping[str, int]:
     return await app.executors.run()
 
 
-async def export_responses(app: JobApp) -> Mapping[str, int]:
+async def export_responses(app: JobApp) -> ExportReport:
     """Answers and final failures into bundles of at most 500."""
-    return (await app.export(network_pb2.BUNDLE_KIND_RESPONSES)).counts
+    return await app.export(network_pb2.BUNDLE_KIND_RESPONSES)
