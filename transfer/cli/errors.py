@@ -56,7 +56,7 @@ class AccessDeniedError(CommandError):
     """The server refuses this user or token."""
 
     defect = "access-denied"
-    default_next_step = "Sign in as a user with the role operator or admin, or take a fresh token."
+    default_next_step = "Sign in as a user with the role operator, admin or system, or take a fresh token."
 
 
 class ServerRefusedError(CommandError):

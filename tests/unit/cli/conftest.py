@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playing import prepare
-from station import Station
+
+from tests.unit.cli.playing import prepare
+from tests.unit.cli.station import Station
 
 if TYPE_CHECKING:
     from pathlib import Path

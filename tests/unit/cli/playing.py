@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from station import REQUEST, TABLE_STATE, USER, Station
 from typer.testing import CliRunner
 
+from tests.unit.cli.station import REQUEST, TABLE_STATE, USER, Station
 from transfer.bundle.keyring import generate_keys
 from transfer.cli.program import app
 

@@ -10,9 +10,8 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from playing import REPOSITORY, in_this_process, played, without_digests
-from service import PASSWORD, FakeService, serving
-
+from tests.unit.cli.playing import REPOSITORY, in_this_process, played, without_digests
+from tests.unit.cli.service import PASSWORD, FakeService, serving
 from transfer.cli.exits import ExitCode
 
 if TYPE_CHECKING:

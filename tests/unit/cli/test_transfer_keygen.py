@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
 
 if TYPE_CHECKING:
-    from station import Station
+    from tests.unit.cli.station import Station
 
 
 def test_the_keys_work_and_private_ones_are_private(station: Station) -> None:

@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from station import EPOCH, REQUEST, TABLE_STATE, USER, response
 
+from tests.unit.cli.station import EPOCH, REQUEST, TABLE_STATE, USER, response
 from transfer.bundle.keyring import generate_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from station import Station
+    from tests.unit.cli.station import Station
 
 
 def flipped(path: Path, place: int) -> Path:

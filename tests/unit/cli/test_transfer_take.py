@@ -6,14 +6,14 @@ import errno
 from typing import TYPE_CHECKING
 
 import pytest
-from station import REQUEST, TABLE_STATE, USER, response
 
+from tests.unit.cli.station import REQUEST, TABLE_STATE, USER, response
 from transfer.spool.copying import Disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from station import Station
+    from tests.unit.cli.station import Station
 
 
 def carried(folder: Path) -> list[str]:

@@ -12,7 +12,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playing import in_a_process, in_this_process, played, without_digests
+
+from tests.unit.cli.playing import in_a_process, in_this_process, played, without_digests
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 IN_A_PROCESS = {"trip", "wrong-usage"}

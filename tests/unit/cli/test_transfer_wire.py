@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from service import PASSWORD, TOKEN, FakeService, serving
-from station import REQUEST, response
+
+from tests.unit.cli.service import PASSWORD, TOKEN, FakeService, serving
+from tests.unit.cli.station import REQUEST, response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from station import Result, Station
+    from tests.unit.cli.station import Result, Station
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from airlock.transfer.v1 import transfer_service_pb2
 from airlock.transfer.v1.transfer_service_pb2 import ImportBundleResponse, ListBundlesResponse, WaitingBundle
 from airlock.transfer.v1.transfer_service_pb2_grpc import TransferServiceStub
 from google.api.httpbody_pb2 import HttpBody
-from station import REQUEST
 
+from tests.unit.cli.station import REQUEST
 from transfer.cli.errors import AccessDeniedError, ServerRefusedError, TransferMismatchError
 from transfer.cli.fetching import fetch_waiting
 from transfer.cli.output import Output
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from station import Station
+    from tests.unit.cli.station import Station
 
 SERVICE = transfer_service_pb2.DESCRIPTOR.services_by_name["TransferService"]
 CALLER = (("authorization", "Bearer token"),)

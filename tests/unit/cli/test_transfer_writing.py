@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from station import EPOCH, REQUEST, TABLE_STATE, USER, response
+
+from tests.unit.cli.station import EPOCH, REQUEST, TABLE_STATE, USER, response
 
 if TYPE_CHECKING:
-    from station import Result, Station
+    from tests.unit.cli.station import Result, Station
 
 
 def write(station: Station, kind: str, stdin: str | bytes, *more: object) -> Result:

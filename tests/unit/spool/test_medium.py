@@ -1,0 +1,109 @@
+"""Taking and delivering where the disk fails at any step: nothing half stays, nothing is lost, again is harmless."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from tests.unit.bundle import sealed
+from tests.vectors import craft
+from transfer.bundle.header import filename_of
+from transfer.errors import SpoolError
+from transfer.spool.copying import Disk
+from transfer.spool.medium import deliver, take
+from transfer.spool.outbox import Outbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    """Three bundles of answers wait."""
+    outbox = Outbox(tmp_path / "exports")
+    outbox.make_folders()
+    for sequence in (3, 1, 2):
+        head = sealed.responses_header(sequence, batch_id=UUID(int=10 - sequence))
+        temporary = outbox.temporary_path(filename_of(head))
+        outbox.publish(temporary, head, sealed.seal(temporary, [craft.response(b"{}")], head))
+    return outbox
+
+
+@pytest.fixture
+def medium(tmp_path: Path) -> Path:
+    folder = tmp_path / "medium"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "imports"
+    folder.mkdir()
+    return folder
+
+
+class FailingDisk(Disk):
+    """Fails at the n-th write or flush, as a medium does that is pulled out."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def write(self, descriptor: int, piece: memoryview) -> None:
+        self._count()
+        super().write(descriptor, piece)
+
+    def flush(self, descriptor: int) -> None:
+        self._count()
+
+    def _count(self) -> None:
+        self.step -= 1
+        if self.step == 0:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+def bundles(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*.pb.enc") if path.name != "latest.pb.enc"}
+
+
+def test_bundles_of_a_stream_go_in_the_order_of_their_numbers(outbox: Outbox, medium: Path) -> None:
+    report = take(outbox.root, medium)
+    assert [one.header.sequence for one in report.taken] == [1, 2, 3]
+    assert bundles(medium) == bundles(outbox.root)
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_a_medium_that_fails_at_any_step_holds_whole_bundles_only(outbox: Outbox, medium: Path, step: int) -> None:
+    with pytest.raises(SpoolError, match="Input/output error"):
+        take(outbox.root, medium, disk=FailingDisk(step))
+    waiting = bundles(outbox.root)
+    assert bundles(medium).items() <= waiting.items()
+    assert len(waiting) == 3
+    assert [path for path in medium.rglob(".*") if path.is_file()] == []
+    take(outbox.root, medium)
+    assert bundles(medium) == waiting
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_an_inbox_whose_disk_fails_at_any_step_gets_whole_bundles_only(
+    outbox: Outbox, medium: Path, inbox: Path, step: int
+) -> None:
+    take(outbox.root, medium)
+    with pytest.raises(SpoolError, match="Input/output error"):
+        deliver(medium, inbox, disk=FailingDisk(step))
+    assert bundles(inbox).items() <= bundles(medium).items()
+    deliver(medium, inbox)
+    assert bundles(inbox) == bundles(medium)
+
+
+def test_progress_ends_at_the_total_on_every_run(outbox: Outbox, medium: Path, inbox: Path) -> None:
+    for _ in range(2):
+        told: list[tuple[int, int]] = []
+        take(outbox.root, medium, on_progress=lambda done, total, told=told: told.append((done, total)))  # type: ignore[misc]
+        assert told[-1][0] == told[-1][1] > 0
+        told.clear()
+        deliver(medium, inbox, on_progress=lambda done, total, told=told: told.append((done, total)))  # type: ignore[misc]
+        assert told[-1][0] == told[-1][1] > 0
