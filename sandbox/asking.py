@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,11 +15,13 @@ from airlock.request.v1.request_service_pb2_grpc import RequestServiceStub
 from google.api.httpbody_pb2 import HttpBody
 
 from common.search.body import read_body
-from sandbox.clients import CALL_SECONDS, RestClient, grpc_channel, rest_client
+from sandbox.clients import CALL_SECONDS, Json, RestClient, grpc_channel, rest_client
 from sandbox.errors import CallError
 from sandbox.pair import new_password
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox.demo_queries import Question
     from sandbox.envoy import Envoy
 
@@ -113,9 +117,19 @@ class Asker:
             raise CallError(f"SubmitRequest was refused: {error}") from None
         return answer.request.id
 
+    def get(self, request_id: str) -> Json:
+        """The request with its timeline and its answer, as REST shows them."""
+        return self._rest.call("GET", f"/api/v1/requests/{request_id}")
+
+    @contextmanager
+    def watch(self, request_id: str) -> Iterator[Iterator[Json]]:
+        """The request's changes over REST, one JSON object a line, until it is final."""
+        with self._rest.http.stream("GET", "/api/v1/requests:watch", params={"ids": request_id}) as stream:
+            yield (json.loads(line) for line in stream.iter_lines() if line)
+
     def outcome_over_rest(self, request_id: str) -> Outcome:
         """Status, reason and answer of a request."""
-        request = self._rest.call("GET", f"/api/v1/requests/{request_id}")["request"]
+        request = self.get(request_id)["request"]
         complete = request["status"] == COMPLETED
         body = self._rest.read(f"/api/v1/requests/{request_id}/result") if complete else b""
         return Outcome(request["status"], request["error_message"], body)

@@ -163,11 +163,9 @@ def carry_both_ways(state: State, tell: Callable[[str], None]) -> None:
     """Plays operator and courier once: requests out, searched, answers back."""
     stick = Path(state.stick)
     with _operator_end(state.request, state) as asking, _operator_end(state.response, state) as searching:
-        leg = cross("requests to the Response Network", "requests", asking, searching, stick)
-        tell(f"{leg.name}: {leg.records} records in {leg.bundles} bundles")
+        tell(cross("requests, to the Response Network", "requests", asking, searching, stick).summary)
         wait_until(lambda: unfinished(searching.operator) == 0, what="the searches", limit_seconds=SEARCH_SECONDS)
-        leg = cross("answers to the Request Network", "responses", searching, asking, stick)
-        tell(f"{leg.name}: {leg.records} records in {leg.bundles} bundles")
+        tell(cross("answers, to the Request Network", "responses", searching, asking, stick).summary)
 
 
 @contextmanager

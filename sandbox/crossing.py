@@ -36,6 +36,12 @@ class Leg:
     records: int
     size_bytes: int
 
+    @property
+    def summary(self) -> str:
+        """The leg in one line."""
+        bundles = "1 bundle" if self.bundles == 1 else f"{self.bundles} bundles"
+        return f"{self.name}: {self.records} records in {bundles}, {self.size_bytes:,} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class End:

@@ -119,7 +119,7 @@ class Demo:
 
     def _tell(self, leg: Leg) -> None:
         self._legs.append(leg)
-        self._screen.line(f"{leg.name}: {leg.records} records in {leg.bundles} bundles, {leg.size_bytes:,} bytes")
+        self._screen.line(leg.summary)
 
     def _wait_for_execution(self) -> None:
         with self._screen.counting("searching", COUNT) as advance:

@@ -52,6 +52,7 @@ class Envoy:
     def start(self, sockets: Sequence[Path]) -> None:
         """Returns once Envoy listens and at least one process behind it is healthy."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._admin_socket.unlink(missing_ok=True)
         configuration = self.folder / "envoy.yaml"
         configuration.write_text(self._render(sockets))
         self._child = Child(
@@ -97,6 +98,8 @@ class Envoy:
     def _ready(self) -> bool:
         assert self._child is not None
         self._child.check_running()
+        if not self._admin_socket.exists():
+            return False
         try:
             transport = httpx.HTTPTransport(uds=str(self._admin_socket))
             with httpx.Client(transport=transport, base_url="http://admin", timeout=2) as admin:

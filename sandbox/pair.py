@@ -92,6 +92,7 @@ class Pair:
         """Ends everything that was started here."""
         for network in self.networks:
             network.envoy.stop()
+            network.processes.ask_to_stop()
         for network in self.networks:
             network.stop()
 

@@ -80,12 +80,15 @@ class ServiceProcesses:
         """Every process that was started here, by name."""
         return self._children
 
-    def stop(self) -> None:
-        """Ends everything, the scheduler first and `serve` last; asks all at once and waits for each."""
-        children = list(reversed(self._children.values()))
-        for child in children:
+    def ask_to_stop(self) -> None:
+        """Asks everything to end, the scheduler first and `serve` last, without waiting."""
+        for child in reversed(self._children.values()):
             child.ask_to_stop()
-        for child in children:
+
+    def stop(self) -> None:
+        """Ends everything; asks all at once and waits for each."""
+        self.ask_to_stop()
+        for child in reversed(self._children.values()):
             child.stop(STOP_SECONDS)
         self._children.clear()
 

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -61,9 +62,14 @@ class Screen:
             task = progress.add_task(f"  {text}", total=total)
             yield lambda: progress.advance(task)
 
+    def table(self, title: str) -> Table:
+        """An empty table; without a terminal it has no frame that a log could not show."""
+        frame = box.ROUNDED if self.console.is_terminal else box.ASCII
+        return Table(title=title, title_style="bold", title_justify="left", box=frame)
+
     def legs(self, legs: Sequence[Leg]) -> None:
         """The table of crossings."""
-        table = Table(title="What crossed the gap", title_style="bold", title_justify="left")
+        table = self.table("What crossed the gap")
         table.add_column("leg")
         for name in ("export s", "carry s", "import s", "bundles", "records", "bytes"):
             table.add_column(name, justify="right")

@@ -45,7 +45,7 @@ def anybody(running: Running) -> Iterator[httpx.Client]:
 
 def reason(answer: httpx.Response) -> str:
     """The reason that an error body gives."""
-    return next(detail["reason"] for detail in answer.json()["details"] if detail["@type"].endswith("ErrorInfo"))
+    return next(str(detail["reason"]) for detail in answer.json()["details"] if detail["@type"].endswith("ErrorInfo"))
 
 
 def violations(answer: httpx.Response) -> list[dict[str, Any]]:
