@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -82,8 +83,13 @@ def _json(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
     return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
 
 
+@lru_cache(maxsize=1024)
+def _sounds_secret(key: str) -> bool:
+    return any(part in key.lower() for part in _SECRET_PARTS)
+
+
 def _masked(key: str, value: Any) -> Any:  # noqa: ANN401 - log values are anything.
-    if any(part in key.lower() for part in _SECRET_PARTS):
+    if _sounds_secret(key):
         return _MASK
     if isinstance(value, dict):
         return {inner: _masked(str(inner), held) for inner, held in value.items()}

@@ -17,6 +17,7 @@ from common.rpc.interceptors.errors import ErrorInterceptor
 from common.rpc.interceptors.request_id import RequestIdInterceptor
 from common.rpc.interceptors.sign_in import SignInInterceptor
 from common.rpc.interceptors.validation import BUNDLE_PIECE_LIMIT, ValidationInterceptor
+from common.rpc.wrapping import InterceptorChain
 
 if TYPE_CHECKING:
     import asyncio
@@ -93,11 +94,15 @@ def build_server(services: Sequence[RpcService], authenticator: Authenticator, l
     names = [service.name for service in services]
     server = grpc.aio.server(
         interceptors=(
-            RequestIdInterceptor(),
-            ErrorInterceptor(),
-            AccessLogInterceptor(),
-            SignInInterceptor(authenticator, names),
-            ValidationInterceptor(),
+            InterceptorChain(
+                (
+                    RequestIdInterceptor(),
+                    ErrorInterceptor(),
+                    AccessLogInterceptor(),
+                    SignInInterceptor(authenticator, names),
+                    ValidationInterceptor(),
+                )
+            ),
         ),
         options=OPTIONS,
     )

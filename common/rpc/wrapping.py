@@ -5,14 +5,15 @@ That holds midway through a stream too. Every message that comes in can be looke
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from google.protobuf.message import Message
@@ -25,65 +26,83 @@ LET_THROUGH: Final = (
 """The only methods that no interceptor of ours touches, and that need no permission."""
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """An interceptor that surrounds the handler of every method of ours. Streaming handlers are async generators."""
+class CallInterceptor(ABC):
+    """Surrounds the handler of every method of ours. Streaming handlers are async generators."""
 
     @abstractmethod
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """The block that the handler runs in. `method` is the path, as `/airlock.auth.v1.AuthService/Login`."""
 
-    def incoming(self, method: str, message: Message) -> None:
+    def incoming(self, method: str, message: Message) -> None:  # noqa: B027 - most interceptors look at no message.
         """Looks at one request message before the handler does; raises to refuse it."""
+
+
+class InterceptorChain(grpc.aio.ServerInterceptor):
+    """All interceptors as one, which wraps each method once: five of grpc's own would be woven anew for every call."""
+
+    def __init__(self, interceptors: Sequence[CallInterceptor]) -> None:
+        """The outermost comes first."""
+        self._interceptors = tuple(interceptors)
+        self._wrapped: dict[str, Any] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wraps the handler that the rest of the chain found."""
-        handler: Any = await continuation(handler_call_details)
+        """The handler of the method within all interceptors; None for a method that nobody offers."""
         method = handler_call_details.method
-        if handler is None or method.startswith(LET_THROUGH):
-            return handler  # type: ignore[no-any-return] # The stubs do not name a handler's behaviours.
-        make, inner = _shape_of(handler)
-        wrapped = (
-            self._streaming(method, inner, handler)
-            if handler.response_streaming
-            else self._unary(method, inner, handler)
+        handler: Any = self._wrapped.get(method)
+        if handler is None:
+            handler = await continuation(handler_call_details)
+            if handler is not None and not method.startswith(LET_THROUGH):
+                handler = self._wrapped[method] = self._wrap(method, handler)
+        return handler  # type: ignore[no-any-return] # The stubs do not name a handler's behaviours.
+
+    def _wrap(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - grpc's handlers are named tuples.
+        make, behaviour = _shape_of(handler)
+        wrap = _streaming if handler.response_streaming else _unary
+        for interceptor in reversed(self._interceptors):
+            behaviour = wrap(interceptor, method, behaviour, _watch(interceptor, method, handler))
+        return make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
         )
-        return make(  # type: ignore[no-any-return] # As above.
-            wrapped, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
-        )
 
-    def _unary(self, method: str, inner: Any, handler: Any) -> Callable[..., Awaitable[Message]]:  # noqa: ANN401
-        async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:  # noqa: ANN401
-            async with self.around(method, context):
-                response: Message = await inner(self._seen(method, request, handler), context)
-                return response
 
-        return behaviour
+Behaviour = Callable[..., Any]
 
-    def _streaming(self, method: str, inner: Any, handler: Any) -> Callable[..., AsyncIterator[Message]]:  # noqa: ANN401
-        async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:  # noqa: ANN401
-            async with (
-                self.around(method, context),
-                aclosing(inner(self._seen(method, request, handler), context)) as responses,
-            ):
-                async for response in responses:
-                    yield response
 
-        return behaviour
+def _unary(interceptor: CallInterceptor, method: str, inner: Behaviour, seen: Behaviour) -> Behaviour:
+    async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401
+        async with interceptor.around(method, context):
+            return await inner(seen(request), context)
 
-    def _seen(self, method: str, request: Any, handler: Any) -> Any:  # noqa: ANN401 - a message, or a stream of them.
-        if handler.request_streaming:
-            return self._seen_one_by_one(method, request)
-        self.incoming(method, request)
+    return behaviour
+
+
+def _streaming(interceptor: CallInterceptor, method: str, inner: Behaviour, seen: Behaviour) -> Behaviour:
+    async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:  # noqa: ANN401
+        async with interceptor.around(method, context), aclosing(inner(seen(request), context)) as responses:
+            async for response in responses:
+                yield response
+
+    return behaviour
+
+
+def _watch(interceptor: CallInterceptor, method: str, handler: Any) -> Behaviour:  # noqa: ANN401
+    def one(request: Message) -> Message:
+        interceptor.incoming(method, request)
         return request
 
-    async def _seen_one_by_one(self, method: str, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async def each(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
         async for request in requests:
-            self.incoming(method, request)
-            yield request
+            yield one(request)
+
+    if type(interceptor).incoming is CallInterceptor.incoming:
+        return lambda request: request
+    return each if handler.request_streaming else one
 
 
 def _shape_of(handler: Any) -> tuple[Callable[..., Any], Any]:  # noqa: ANN401 - grpc's handlers are named tuples.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -122,3 +123,40 @@ def test_refresh_tokens_are_long_and_never_the_same() -> None:
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 43
     assert len(refresh_token_hash(tokens.pop())) == 32
+
+
+def test_a_token_that_was_good_before_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, token = issuer(), a_token()
+    here.verify(token)
+    here.verify(token)
+    later = time.time() + 3700
+    monkeypatch.setattr(time, "time", lambda: later)
+    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    with pytest.raises(TokenExpiredError):
+        here.verify(token)
+
+
+class Later(datetime):
+    """A clock that is an hour and a bit ahead."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return datetime.now(tz) + timedelta(seconds=3700)
+
+
+def test_remembering_good_tokens_lets_no_changed_one_in() -> None:
+    here, token = issuer(), a_token()
+    here.verify(token)
+    for changed in (token[:-2] + ("AA" if token[-2:] != "AA" else "BB"), token[:-1], token.upper()):
+        with pytest.raises(TokenInvalidError):
+            here.verify(changed)
+
+
+def test_only_so_many_tokens_are_remembered() -> None:
+    here = issuer()
+    tokens = [here.issue(ACCOUNT, uuid4(), datetime.now(UTC)).text for _ in range(30)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("common.auth.tokens.REMEMBERED_TOKENS", 10)
+        for token in tokens:
+            here.verify(token)
+        assert here.verify(tokens[0]).principal.username == "sara"
