@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 RECORD_OVERHEAD: Final = 1024
 """Bytes of a record beside its search, at most: index, trace id, ids, times and framing."""
-ROWS_AT_A_TIME: Final = 32
+FETCH_BYTES: Final = 1024 * 1024
+"""About how much of the searches is in memory at a time."""
+MAX_FETCH_ROWS: Final = 128
 
 # Records are written without parsing the stored search again: field 15 of Request is length-delimited and comes last.
 _SEARCH_TAG: Final = bytes([15 << 3 | 2])
@@ -88,7 +90,7 @@ class RequestExportSource:
             )
             .where(requests.c.export_batch_id == batch.batch_id)
             .order_by(requests.c.priority.desc(), requests.c.created_at, requests.c.id)
-            .execution_options(yield_per=ROWS_AT_A_TIME)
+            .execution_options(yield_per=await _rows_at_a_time(connection, batch))
         )
         async with connection.stream(questions) as rows:
             async for part in rows.partitions():
@@ -150,6 +152,12 @@ class RequestExportSource:
             .values(cancel_pending=requests.c.status == RequestStatus.CANCELLED, cancel_batch_id=null())
         )
         await notify_changes(connection)
+
+
+async def _rows_at_a_time(connection: AsyncConnection, batch: OutgoingBatch) -> int:
+    longest = select(func.max(func.octet_length(requests.c.search))).where(requests.c.export_batch_id == batch.batch_id)
+    length = await connection.scalar(longest)
+    return max(1, min(MAX_FETCH_ROWS, FETCH_BYTES // (length or 1)))
 
 
 def request_record(row: Row[*tuple[Any, ...]]) -> bytes:

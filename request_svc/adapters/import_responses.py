@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from request_svc.ports import AnswerCache
 
 FLUSH_ROWS = 100
-FLUSH_BYTES = 2 * 1024 * 1024
+FLUSH_BYTES = 1024 * 1024
 MAX_PREFILL = 4 * 1024 * 1024
 """Bytes of answers of one bundle that are put into the cache at once; the others come there when they are read."""
 
