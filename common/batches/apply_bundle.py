@@ -17,6 +17,7 @@ from common.batches.confirm import adopt_published
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.ports import IncomingBatch
+from common.batches.reports import ACKNOWLEDGED
 from common.batches.steps import Step
 from common.batches.stream_rows import (
     begin_epoch,
@@ -175,7 +176,7 @@ async def _apply(
     if bundle.kind != STATUS:
         await note_news(connection, now)
     if acknowledged:
-        counts = {**counts, "bundles_acknowledged": acknowledged}
+        counts = {**counts, ACKNOWLEDGED: acknowledged}
     applied = replace(
         row,
         status="completed",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, literal, select
 
 from common.batches.number_rows import void_sealed
 from common.batches.stream_rows import lock_streams, note_news
 from common.batches.tables import OUTGOING, export_batches, stream_bundles
-from transfer.bundle.names import kind_name
+from transfer.bundle.names import kind_name, parse_bundle_filename
 from transfer.custody.state import Disposition
 
 if TYPE_CHECKING:
@@ -71,24 +71,24 @@ async def match_folders(context: BatchContext, source: ExportSource) -> int:
 
 
 async def _known(context: BatchContext, source: ExportSource, files: Collection[str]) -> dict[str, _Known]:
-    """The batches of these files, and those that should have one."""
+    """The batches of these files, and those that should have one; found by indexes, however many there ever were."""
     batches, numbers = export_batches.c, stream_bundles.c
     same_number = and_(
         numbers.direction == OUTGOING, numbers.epoch == batches.epoch, numbers.sequence == batches.sequence
     )
-    statement = (
+    of_the_kind = (
         select(batches.filename, batches.status, batches.digest, batches.file_size_bytes, numbers.disposition)
         .select_from(export_batches.join(stream_bundles, same_number))
-        .where(
-            batches.batch_type == kind_name(source.kind),
-            or_(
-                batches.filename.in_(files),
-                and_(numbers.disposition == Disposition.SEALED, numbers.acknowledged_at.is_(None)),
-            ),
-        )
+        .where(batches.batch_type == kind_name(source.kind))
     )
+    names = [named for named in map(parse_bundle_filename, files) if named is not None]
+    present = of_the_kind.where(batches.id == any_(literal([named.batch_id for named in names], ARRAY(Uuid))))
+    expected = of_the_kind.where(numbers.disposition == Disposition.SEALED, numbers.acknowledged_at.is_(None))
     async with context.database.transaction() as transaction:
-        rows = await transaction.connection.execute(statement)
+        rows = [
+            *await transaction.connection.execute(present),
+            *await transaction.connection.execute(expected),
+        ]
     return {
         row.filename: _Known(row.status, Disposition(row.disposition), row.digest, row.file_size_bytes) for row in rows
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from transfer.bundle.names import kind_name
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from airlock.common.v1.network_pb2 import BundleKind
 
     from common.batches.batch_rows import ExportBatchRow, ImportBatchRow
+
+# The count, beside those of the sinks, of our own bundles that an imported one acknowledges.
+ACKNOWLEDGED: Final = "bundles_acknowledged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +77,17 @@ class ImportReport:
         return sum(batch.record_count for batch in self.batches if batch.status == "completed")
 
     @property
+    def acknowledged(self) -> int:
+        """How many of our own bundles were acknowledged by these."""
+        return sum(batch.counts.get(ACKNOWLEDGED, 0) for batch in self.batches)
+
+    @property
     def counts(self) -> dict[str, int]:
         """The run in numbers: bundles by status, and what the sinks counted, by kind."""
-        counted: Counter[str] = Counter(records=self.records, waiting=self.waiting, left=len(self.left))
-        for batch in self.batches:
-            counted[batch.status] += 1
-            if batch.kind is not None:
-                counted.update({f"{kind_name(batch.kind)}_{name}": number for name, number in batch.counts.items()})
-        return dict(counted)
+        by_status = Counter(batch.status for batch in self.batches)
+        by_sink = {name.replace(" ", "_"): number for name, number in self._by_sink()}
+        own = {"records": self.records, "waiting": self.waiting, "left": len(self.left)}
+        return {**own, ACKNOWLEDGED: self.acknowledged, **by_status, **by_sink}
 
     @property
     def summary(self) -> str:
@@ -90,6 +96,7 @@ class ImportReport:
             return "another scan is under way"
         parts = [f"{status} {_many(number, 'bundle')}" for status, number in self._by_status()]
         parts += [f"{number} {name.replace('_', ' ')}" for name, number in self._by_sink()]
+        parts += [f"{_many(self.acknowledged, 'bundle')} of ours acknowledged"] if self.acknowledged else []
         parts += [f"{self.waiting} not whole yet"] if self.waiting else []
         parts += [f"{one.filename} stays in the inbox: {one.cause}" for one in self.left]
         return ", ".join(parts) or "nothing new"
@@ -102,8 +109,9 @@ class ImportReport:
     def _by_sink(self) -> list[tuple[str, int]]:
         counted: Counter[str] = Counter()
         for batch in self.batches:
-            if batch.kind is not None:
-                counted.update({f"{kind_name(batch.kind)} {name}": number for name, number in batch.counts.items()})
+            for name, number in batch.counts.items():
+                if batch.kind is not None and name != ACKNOWLEDGED:
+                    counted[f"{kind_name(batch.kind)} {name}"] += number
         return [(name, number) for name, number in counted.items() if number]
 
 
