@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from response_svc.search.embedded import EmbeddedEngine
+from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from common.settings import NetworkSettings
     from response_svc.ports import SearchEngine
 
+DEFAULT_EMBEDDED_DIR: Final = ".airlock/search"
+
 
 def make_engine(settings: NetworkSettings) -> SearchEngine:
-    """The built-in engine over EMBEDDED_SEARCH_DIR."""
-    return EmbeddedEngine(settings.embedded_search_dir or "embedded-search")
+    """Elasticsearch where ELASTICSEARCH_URL is set, else the built-in engine over EMBEDDED_SEARCH_DIR."""
+    if settings.elasticsearch_url:
+        return ElasticsearchEngine(
+            ElasticsearchAccess(
+                url=settings.elasticsearch_url,
+                username=settings.elasticsearch_username,
+                password=_secret(settings.elasticsearch_password),
+                api_key=_secret(settings.elasticsearch_api_key),
+                ca_file=settings.elasticsearch_ca_file,
+            )
+        )
+    # Only a machine without Elasticsearch needs tantivy.
+    from response_svc.search.embedded import EmbeddedEngine
+
+    return EmbeddedEngine(settings.embedded_search_dir or DEFAULT_EMBEDDED_DIR)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None
