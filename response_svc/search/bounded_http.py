@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -56,6 +57,7 @@ class BoundedNode(AiohttpHttpNode):
 
     def _create_aiohttp_session(self) -> None:
         """As the original, which leaves no way to name the class of the answers."""
+        self._loop = asyncio.get_running_loop()
         self.session = aiohttp.ClientSession(
             headers=self.headers,
             skip_auto_headers=("accept", "accept-encoding", "user-agent"),

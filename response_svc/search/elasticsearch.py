@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from elastic_transport import ConnectionTimeout, TransportError
+from elastic_transport.client_utils import DEFAULT
 from elasticsearch import ApiError, AsyncElasticsearch, ElasticsearchWarning
 
 from common.search.emit import emit_body
@@ -28,6 +28,8 @@ from response_svc.search.bounded_http import AnswerTooLongError, BoundedNode, Un
 from response_svc.search.refusal import NotPermittedError, error_of_status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airlock.search.v1.search_pb2 import Search
 
 log = structlog.get_logger("response.search")
@@ -60,10 +62,10 @@ class ElasticsearchEngine:
         warnings.simplefilter("ignore", ElasticsearchWarning)
         named = access.api_key is None and access.username is not None
         self._client = AsyncElasticsearch(
-            hosts=[access.url],
+            hosts=[_with_port(access.url)],
             basic_auth=(access.username or "", access.password or "") if named else None,
             api_key=access.api_key,
-            ca_certs=str(access.ca_file) if access.ca_file is not None else None,
+            ca_certs=str(access.ca_file) if access.ca_file is not None else DEFAULT,
             node_class=BoundedNode,
             serializers={Untouched.mimetype: Untouched()},
             connections_per_node=_CONNECTIONS,
@@ -160,7 +162,7 @@ class ElasticsearchEngine:
                 f"the answer is larger than {max_bytes} bytes; ask for fewer hits or fields"
             ) from None
         except ApiError as error:
-            log.info("engine_refused", path=path, status=error.status_code)
+            log.debug("engine_refused", path=path, status=error.status_code)
             raise error_of_status(error.status_code, error.body) from None
         except ConnectionTimeout:
             raise EngineTimeoutError(f"the search engine did not answer within {timeout_seconds:g} s") from None
@@ -170,6 +172,14 @@ class ElasticsearchEngine:
         if not isinstance(answer.body, bytes):
             raise EngineUnavailableError("the search engine's answer is not JSON; try again later")
         return answer.body
+
+
+def _with_port(url: str) -> str:
+    """The URL with the port of its scheme where it names none; the client insists on one."""
+    parts = urlsplit(url)
+    if parts.port is not None:
+        return url
+    return parts._replace(netloc=f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}").geturl()
 
 
 def _partial(head: AnswerHead) -> PartialResultError:
