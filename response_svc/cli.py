@@ -82,8 +82,7 @@ async def make_admin(settings: ResponseSettings, *, username: str, email: str, p
 def admin_password(password_file: Path | None) -> str:
     """The password from the file, from ADMIN_PASSWORD, or asked for twice. Ends the program if it is too short."""
     if password_file is not None:
-        with password_file.open(encoding="utf-8") as file:
-            password = file.read(PASSWORD_FILE_LIMIT).rstrip("\r\n")
+        password = password_in(password_file)
     else:
         password = os.environ.get("ADMIN_PASSWORD") or typer.prompt(
             "Password", hide_input=True, confirmation_prompt=True
@@ -92,6 +91,16 @@ def admin_password(password_file: Path | None) -> str:
         typer.echo(f"The password needs at least {LEAST_PASSWORD_LENGTH} characters; choose a longer one.", err=True)
         raise typer.Exit(EXIT_REFUSED)
     return password
+
+
+def password_in(path: Path) -> str:
+    """The password that a file holds, without the end of its line. Ends the program if it cannot be read."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(PASSWORD_FILE_LIMIT).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"The password file {path} cannot be read ({type(error).__name__}); name another.", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
 
 
 def main() -> None:

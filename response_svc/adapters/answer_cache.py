@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 
+from common.metrics import CACHE_LOOKUPS
 from common.search.normal import normal_form
 from response_svc.domain.incoming_request import Answer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("response.cache")
 
+CACHE = "answers"
 DEFAULT_SIZE = 10
 LARGEST_KEPT_BYTES = 1024 * 1024
 """Longer answers are rare and would push many short ones out."""
@@ -43,9 +45,12 @@ class RedisAnswerCache:
         try:
             kept = await self._redis.get(cache_key(index, search))
         except (RedisError, OSError) as error:
+            CACHE_LOOKUPS.labels(CACHE, "away").inc()
             log.warning("cache_unavailable", step="find", error=type(error).__name__)
             return None
-        return decoded(kept) if isinstance(kept, bytes) else None
+        found = decoded(kept) if isinstance(kept, bytes) else None
+        CACHE_LOOKUPS.labels(CACHE, "hit" if found is not None else "miss").inc()
+        return found
 
     async def keep(self, index: str, search: Search, answer: Answer) -> None:
         """Keeps a whole answer; one that is partial or too large is left out."""

@@ -12,7 +12,9 @@ import structlog
 
 from common.batches.steps import Step
 from common.clock import now
+from common.metrics import QUERY_DURATION
 from common.search.emit import emit_body
+from common.search.kind import query_type
 from response_svc.domain.incoming_request import (
     MAX_RETRIES,
     Answer,
@@ -187,13 +189,14 @@ async def answer(context: ExecutionContext, claimed: ClaimedRequest, search: Sea
     kept = await context.cache.find(claimed.index, search)
     if kept is not None:
         return kept
-    found = await context.engine.search(
-        claimed.index,
-        search,
-        timeout_seconds=context.timeout_seconds,
-        max_bytes=MAX_RESULT_BYTES,
-        accept_partial=claimed.accept_partial,
-    )
+    with QUERY_DURATION.labels(query_type(search)).time():
+        found = await context.engine.search(
+            claimed.index,
+            search,
+            timeout_seconds=context.timeout_seconds,
+            max_bytes=MAX_RESULT_BYTES,
+            accept_partial=claimed.accept_partial,
+        )
     if len(found.body) > MAX_RESULT_BYTES:
         return Failure(FailureReason.RESULT_TOO_LARGE, TOO_LARGE)
     fresh = Answer(found.body, found.hit_count, found.took_ms, partial=found.partial)
