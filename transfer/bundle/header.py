@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS = 86_400
 _REQUEST, _RESPONSE = network_pb2.NETWORK_REQUEST, network_pb2.NETWORK_RESPONSE
 
 # Which network may send a kind; a status bundle travels either way.
@@ -42,7 +43,8 @@ _SOURCES: Final[Mapping[int, frozenset[int]]] = {
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z, exact; `moment` must know its time zone."""
-    return (moment - _EPOCH_START) // timedelta(microseconds=1)
+    since = moment - _EPOCH_START
+    return (since.days * _DAY_SECONDS + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

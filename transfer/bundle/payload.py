@@ -73,23 +73,26 @@ class _Decrypted:
         self._end = bundle.payload_end
         self._decryptor = Cobblestone256Decryptor(key, encryption_context(bundle.head))
         self._walker = ZstdFrameWalker()
+        # Two buffers for the whole payload; fresh ones for each piece cost more than their decryption.
+        self._sealed = memoryview(bytearray(_CHUNKS_AT_ONCE * _SEALED_CHUNK))
+        self._plain = memoryview(bytearray((_CHUNKS_AT_ONCE + 1) * _PLAIN_CHUNK))
         self._finalised = False
         self._commit()
 
-    def read(self, _size: int) -> bytes:
-        """Up to eight chunks; empty at the end, when the last chunk and the compressed frame have proved whole."""
+    def read(self, _size: int) -> bytes | memoryview:
+        """Up to eight chunks, valid until the next call; empty at the end, when last chunk and frame proved whole."""
         while self._position < self._end:
-            data = self._decrypt(self._next(_CHUNKS_AT_ONCE * _SEALED_CHUNK))
+            data = self._decrypt(self._next(len(self._sealed)))
             if data:
                 self._walker.feed(data)
                 return data
         if self._finalised:
             return b""
         self._finalised = True
-        data = self._decrypt(None)
-        self._walker.feed(data)
+        rest = self._finalise()
+        self._walker.feed(rest)
         self._walker.finish()
-        return data
+        return rest
 
     def drain(self) -> None:
         """Reads what is left, so that the last chunk is checked too."""
@@ -107,24 +110,33 @@ class _Decrypted:
             msg = "The payload was not sealed with this key and header."
             raise WrongKeyError(msg) from None
 
-    def _next(self, length: int) -> bytes:
+    def _next(self, length: int) -> memoryview:
         length = min(length, self._end - self._position)
         try:
-            data = os.pread(self._descriptor, length, self._position)
+            count = os.preadv(self._descriptor, [self._sealed[:length]], self._position)
         except OSError as error:
             raise spool_error("Reading", self._path, error) from error
-        if not data:
+        if not count:
             msg = "The file became shorter while it was read."
             raise TruncatedError(msg)
-        self._position += len(data)
-        return data
+        self._position += count
+        return self._sealed[:count]
 
-    def _decrypt(self, data: bytes | None) -> bytes:
+    def _decrypt(self, data: memoryview) -> memoryview:
         try:
-            return self._decryptor.finalize() if data is None else self._decryptor.update(data)
+            return self._plain[: self._decryptor.update_into(data, self._plain)]
         except InvalidTag:
-            msg = f"The encrypted payload fails its authentication before byte {self._position} of the file."
-            raise TamperedPayloadError(msg) from None
+            raise self._tampered() from None
+
+    def _finalise(self) -> bytes:
+        try:
+            return self._decryptor.finalize()
+        except InvalidTag:
+            raise self._tampered() from None
+
+    def _tampered(self) -> TamperedPayloadError:
+        place = f"before byte {self._position} of the file"
+        return TamperedPayloadError(f"The encrypted payload fails its authentication {place}.")
 
 
 class _Decompressed:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -29,7 +30,7 @@ from transfer.bundle.signing import SENDER, SigningKey, pre_authentication
 from transfer.errors import LimitExceededError, spool_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from types import TracebackType
 
     from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
@@ -90,8 +91,8 @@ class BundleWriter:
         self._payload_bytes = 0
         self._records = 0
         self._chunks = 0
+        # Each record of the open block is two entries, its prefix and itself.
         self._block: list[bytes] = []
-        self._block_records = 0
         self._block_bytes = 0
         self._finished = False
         self._file = _create(self._path)
@@ -113,25 +114,20 @@ class BundleWriter:
 
     def add_record(self, serialised: bytes) -> None:
         """Adds one serialised `airlock.bundle.v1.Record`. Raises LimitExceededError if it is too long."""
-        length = len(serialised)
-        if length > MAX_RECORD:
-            msg = f"A record of {length} bytes is beyond the limit of {MAX_RECORD}."
-            raise LimitExceededError(msg)
-        prefix = _RECORD_TAG + encode_varint(length)
-        added = len(prefix) + length
-        if self._block_records and self._block_bytes + added > BLOCK_BYTES:
-            self._close_block()
-        self._block.append(prefix)
-        self._block.append(serialised)
-        self._block_records += 1
-        self._block_bytes += added
-        if self._block_records == BLOCK_RECORDS:
-            self._close_block()
+        self.add_records((serialised,))
 
-    def add_records(self, serialised: Sequence[bytes]) -> None:
-        """Adds several records, in order."""
-        for one in serialised:
-            self.add_record(one)
+    def add_records(self, serialised: Iterable[bytes]) -> None:
+        """Adds several records, in order. Raises LimitExceededError if one is too long."""
+        for record in serialised:
+            prefix = _record_prefix(len(record))
+            added = len(prefix) + len(record)
+            if self._block_bytes + added > BLOCK_BYTES:
+                self._close_block()
+            self._block.append(prefix)
+            self._block.append(record)
+            self._block_bytes += added
+            if len(self._block) == 2 * BLOCK_RECORDS:
+                self._close_block()
 
     def add_chunk(self, chunk: ResultChunk) -> None:
         """Adds a further piece of the answer whose record was added last. Raises LimitExceededError."""
@@ -186,11 +182,11 @@ class BundleWriter:
         return Trailer((signature,), digest).pack()
 
     def _close_block(self) -> None:
-        if self._block_records:
+        if self._block:
             self._add_frame(_RECORDS_TAG + encode_varint(self._block_bytes) + b"".join(self._block))
-            self._records += self._block_records
+            self._records += len(self._block) // 2
             self._block.clear()
-            self._block_records = self._block_bytes = 0
+            self._block_bytes = 0
 
     def _add_frame(self, frame: bytes) -> None:
         if len(frame) > MAX_FRAME:
@@ -213,6 +209,15 @@ class BundleWriter:
             self._file.write(data)
         except OSError as error:
             raise spool_error("Writing", self._path, error) from error
+
+
+@lru_cache(maxsize=4096)
+def _record_prefix(length: int) -> bytes:
+    """Tag and length of a record in its block."""
+    if length > MAX_RECORD:
+        msg = f"A record of {length} bytes is beyond the limit of {MAX_RECORD}."
+        raise LimitExceededError(msg)
+    return _RECORD_TAG + encode_varint(length)
 
 
 def _create(path: Path) -> BinaryIO:

@@ -29,7 +29,7 @@ class ZstdFrameWalker:
         self._checksum_bytes = 0
         self._whole = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Takes the next bytes. Raises CompressionError or, for a byte after the frame, DataAfterEndError."""
         position = 0
         while position < len(data):
