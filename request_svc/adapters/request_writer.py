@@ -55,11 +55,13 @@ _AUDIT = {
     "audit_metadata": "text",
 }
 _ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in {**_REQUEST, **_AUDIT}.items())
+# In one order everywhere: two processes whose groups share keys would else wait for each other for ever.
 _INSERT: Final = f"""
 WITH input AS (SELECT * FROM unnest({_ARRAYS}) AS input ({", ".join({**_REQUEST, **_AUDIT})})),
 inserted AS (
     INSERT INTO requests ({", ".join(_REQUEST)})
     SELECT {", ".join(f"{name}::jsonb" if name == "query_params" else name for name in _REQUEST)} FROM input
+    ORDER BY user_id, idempotency_key
     ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
 ),

@@ -75,6 +75,20 @@ async def test_one_bad_row_fails_alone(world: World) -> None:
     assert len(await world.rows(audit_logs.c.id)) == 10
 
 
+async def test_two_processes_with_the_same_keys_in_opposite_order_do_not_lock_each_other_out(world: World) -> None:
+    other = GroupedRequestWriter(world.database)
+    for round_number in range(5):
+        keys = [f"{round_number}-{number}" for number in range(100)]
+        news = [replace(new_request(), idempotency_key=key) for key in keys]
+        again = [replace(new_request(), idempotency_key=key) for key in reversed(keys)]
+        first, second = await asyncio.gather(
+            asyncio.gather(*(world.writer.write(new, entry(new)) for new in news)),
+            asyncio.gather(*(other.write(new, entry(new)) for new in again)),
+        )
+        assert [*first, *second].count(True) == 100
+    await other.close()
+
+
 async def test_a_caller_who_leaves_while_waiting_takes_his_request_along(world: World) -> None:
     first, left, last = new_request(), new_request(), new_request()
     waiting = [asyncio.create_task(world.writer.write(new, entry(new))) for new in (first, left, last)]
