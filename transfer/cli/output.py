@@ -107,7 +107,7 @@ class Output:
             yield
         except TransferError as error:
             self.document({"error": self.failure(error, subject)})
-            raise typer.Exit(exit_code_of(error)) from error
+            raise typer.Exit(self._first_failure or ExitCode.FAULT) from error
         except BrokenPipeError:
             # The reader of a pipe has had enough; Python would complain once more while it closes standard output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

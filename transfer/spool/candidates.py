@@ -9,20 +9,20 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from airlock.bundle.v1.header_pb2 import BundleHeader
 from airlock.common.v1 import network_pb2
+from google.protobuf.message import DecodeError
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
 from transfer.bundle.header import filename_of
-from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME
-from transfer.bundle.peek import peek_descriptor
+from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME, network_name
+from transfer.bundle.peek import PeekedEnds, peek_descriptor
 from transfer.errors import BundleError, TransferError, spool_error
 from transfer.spool.walking import Found, open_found, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path, PurePath
-
-    from airlock.bundle.v1.header_pb2 import BundleHeader
 
 # The small ones first, which tell the other side what arrived and who may ask; then each stream in its order.
 _URGENCY: Final = {
@@ -107,11 +107,33 @@ def _candidate(root: int, found: Found) -> Candidate:
     descriptor = open_found(root, found.path)
     try:
         ends = peek_descriptor(descriptor)
-        return Candidate(found.path, ends.header, ends.size)
+        return Candidate(found.path, _header_of(ends), ends.size)
     except OSError as error:
         raise spool_error("Reading", found.path, error) from error
     finally:
         os.close(descriptor)
+
+
+def _header_of(ends: PeekedEnds) -> BundleHeader:
+    """The header, also of a newer schema: the import must see such a bundle to ask for an upgrade."""
+    try:
+        return ends.header
+    except BundleError:
+        header = _loosely(ends.header_bytes)
+        if header is None:
+            raise
+        return header
+
+
+def _loosely(data: bytes) -> BundleHeader | None:
+    """A header whose fields for place and order can be used, whatever else it holds."""
+    try:
+        header = BundleHeader.FromString(data)
+        filename_of(header)
+        network_name(header.destination_network)
+    except (DecodeError, ValueError, OverflowError):
+        return None
+    return header if header.kind in _URGENCY and header.destination_network else None
 
 
 def hash_open(descriptor: int, path: PurePath) -> HashedFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import pytest
 from tests.unit.bundle import sealed
 from tests.vectors import craft
 from transfer.bundle.header import filename_of
+from transfer.bundle.layout import Trailer, TrailerSignature, pack_prelude
 from transfer.errors import SpoolError
 from transfer.spool.copying import Disk
 from transfer.spool.medium import deliver, take
@@ -44,6 +46,35 @@ def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "imports"
     folder.mkdir()
     return folder
+
+
+def crafted(header: bytes) -> bytes:
+    """A file with a right hash around any header."""
+    body = pack_prelude(len(header)) + header + bytes(100)
+    signature = TrailerSignature(1, bytes(32), bytes(64))
+    return body + Trailer((signature,), hashlib.sha256(body).digest()).pack()
+
+
+def test_a_bundle_of_a_newer_schema_is_delivered_so_that_the_import_can_say_so(medium: Path, inbox: Path) -> None:
+    head = sealed.responses_header(1)
+    head.schema_minor = 7
+    (medium / "newer.pb.enc").write_bytes(crafted(head.SerializeToString() + b"\xf8\x07\x01"))
+    deliver(medium, inbox)
+    assert list(bundles(inbox)) == [filename_of(head)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": 99}, {"kind": 0}, {"destination_network": 0}, {"destination_network": 9}, {"batch_id": b"short"},
+     {"created_at_micros": 2**62}],
+)  # fmt: skip
+def test_a_header_that_names_no_place_is_refused(medium: Path, inbox: Path, changes: dict[str, int | bytes]) -> None:
+    head = sealed.responses_header(1)
+    for name, value in changes.items():
+        setattr(head, name, value)
+    (medium / "odd.pb.enc").write_bytes(crafted(head.SerializeToString()))
+    report = deliver(medium, inbox)
+    assert (len(report.refused), bundles(inbox)) == (1, {})
 
 
 class FailingDisk(Disk):
