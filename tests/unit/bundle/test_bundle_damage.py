@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from tests.unit.bundle import sealed
 from tests.vectors import craft
 from transfer.bundle.peek import peek
 from transfer.bundle.reader import summary
-from transfer.errors import BundleError, HashMismatchError, TrailingBytesError, TruncatedError
+from transfer.errors import BundleError, FrameOrderError, HashMismatchError, TrailingBytesError, TruncatedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,26 @@ def test_a_signed_header_cannot_be_moved_to_another_payload(path: Path, tmp_path
     path.write_bytes(head + data[len(sealed.verify(path).head) :])
     with pytest.raises(HashMismatchError):
         sealed.read(path)
+
+
+def test_a_small_file_that_expands_into_much_costs_little(tmp_path: Path) -> None:
+    """256 MiB of zeros behind a good beginning: each zero is an empty frame, and the first one ends the reading."""
+    path = tmp_path / "bomb"
+    compressor = zstandard.ZstdCompressor(level=1).compressobj()
+    pieces = [compressor.compress(craft.framed(craft.acknowledgements()))]
+    pieces += [compressor.compress(bytes(1 << 20)) for _ in range(256)]
+    compressed = b"".join([*pieces, compressor.flush()])
+    header = sealed.responses_header()
+    path.write_bytes(craft.Craft(header=header, compressed=compressed, signer="response").build())
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameOrderError):
+            sealed.read(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

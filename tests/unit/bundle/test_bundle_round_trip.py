@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,18 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(NoSpaceError, match=r"No space left on device.*Free space"):
         sealed.seal(path)
+    assert not path.exists()
+
+
+def test_a_disk_that_takes_no_more_stops_the_writer_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(SpoolError, match=r"Writing .*bundle failed"):
+            sealed.seal(path, [answer(100_000, offset) for offset in range(0, 900_000, 100_000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not path.exists()
 
 
