@@ -79,7 +79,7 @@ async def act(pair: Pair, choose: random.Random, couriers: dict[str, Courier], a
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3])
 async def test_nothing_is_lost_and_nothing_applied_twice(pair: Pair, tmp_path: Path, seed: int) -> None:
     choose = random.Random(seed)
     couriers = {name: Courier(choose, tmp_path / f"stick of {name}") for name in ("request", "response")}
