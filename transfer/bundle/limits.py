@@ -24,8 +24,9 @@ MAX_WINDOW: Final = 8 * MIB
 
 BLOCK_RECORDS: Final = 128
 BLOCK_BYTES: Final = 128 * KIB
-# The end of a block may overshoot BLOCK_BYTES by one record, and a record is at most this long.
-MAX_RECORD: Final = 512 * KIB
+# A record longer than a block makes a block of its own, which must still fit into a frame. A question of 256 KiB, the
+# longest that is accepted, becomes at most twice as long as a record.
+MAX_RECORD: Final = 768 * KIB
 # What a Response record holds of its answer itself; the rest follows in chunks.
 MAX_INLINE_DATA: Final = 128 * KIB
 MAX_CHUNK_DATA: Final = 256 * KIB
