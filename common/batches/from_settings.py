@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from common import clock
 from common.batches.context import BatchContext
+from common.batches.measure import measure_run
 from common.batches.steps import kill_at, no_steps
 from common.keys import load_keys
 from transfer.spool.inbox import Inbox
@@ -27,5 +28,6 @@ def batch_context(settings: NetworkSettings, database: Database) -> BatchContext
         trusted_keys=keys.trusted_keys,
         outbox=Outbox(settings.export_dir),
         inbox=Inbox(settings.import_dir, clock.now),
+        measure=measure_run,
         steps=kill_at(settings.airlock_kill_at) if settings.airlock_kill_at else no_steps,
     )

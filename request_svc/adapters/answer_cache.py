@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from redis.exceptions import RedisError
 
+from common.metrics import CACHE_LOOKUPS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -17,6 +19,7 @@ log = structlog.get_logger("request_svc.answer_cache")
 
 MAX_CACHED_BYTES: Final = 64 * 1024
 CACHED_SECONDS: Final = 7 * 24 * 3600
+_CACHE: Final = "answers"
 
 
 def cache_key(request_id: UUID) -> str:
@@ -35,8 +38,10 @@ class RedisAnswerCache:
         try:
             data = await self._redis.get(cache_key(request_id))
         except (RedisError, OSError, TimeoutError) as error:
+            CACHE_LOOKUPS.labels(_CACHE, "away").inc()
             log.warning("answer_cache_away", error=type(error).__name__)
             return None
+        CACHE_LOOKUPS.labels(_CACHE, "miss" if data is None else "hit").inc()
         return bytes(data) if isinstance(data, (bytes, bytearray)) else None
 
     async def put(self, answers: Sequence[tuple[UUID, bytes]]) -> None:
