@@ -1,0 +1,15 @@
+"""`make bench`: every measurement, one after the other."""
+
+from __future__ import annotations
+
+from bench import bundle, imports, loop
+
+
+def main() -> None:
+    """Runs them all; each can be run alone as `python -m bench.<name>`."""
+    for measurement in (bundle, imports, loop):
+        measurement.main()
+
+
+if __name__ == "__main__":
+    main()
