@@ -1,0 +1,301 @@
+"""Fetches an official Elasticsearch from Maven Central and runs it as one node, for tests and trials; never shipped.
+
+python -m sandbox.elasticsearch run --version 9.5.3      until Ctrl-C, with its address printed
+python -m sandbox.elasticsearch test --version 9.5.3     the engine's contract against it; a skip is a failure
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sandbox.child import Child, SystemUser
+from sandbox.errors import PlatformError, ProcessError, SandboxError
+from sandbox.postgres import can_reach, unprivileged_user
+from sandbox.waiting import LOOPBACK, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+DEFAULT_VERSION: Final = "8.19.21"
+CONTRACT_TESTS: Final = "tests/integration/search"
+USERNAME: Final = "airlock"
+_REPOSITORY: Final = Path(__file__).parent.parent
+_ARTIFACT: Final = "org.elasticsearch.distribution.integ-test-zip:elasticsearch:{}:zip"
+_LEAST_JAVA: Final = {8: 17, 9: 21}
+_READY_SECONDS: Final = 180
+_STOP_SECONDS: Final = 30
+_FETCH_SECONDS: Final = 900
+_HEAP: Final = "-Xms512m -Xmx512m"
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A JDK on this machine."""
+
+    home: Path
+    version: int
+
+
+class ElasticsearchNode:
+    """One node with fresh data on a loopback port, gone when it is stopped."""
+
+    def __init__(self, version: str = DEFAULT_VERSION, *, port: int = 0, security: bool = False) -> None:
+        """Port 0 is any free one. With `security` only USERNAME with the generated `password` is let in."""
+        self.version = version
+        self.port = port
+        self.password = secrets.token_urlsafe(18) if security else ""
+        self._user = unprivileged_user()
+        self._folder: Path | None = None
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Fetches what is not there yet, starts the node and returns once it answers."""
+        program = unpacked(self.version, self._user) / "bin"
+        java = find_java(_LEAST_JAVA.get(int(self.version.split(".")[0]), 21))
+        self.port = self.port or free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="airlock-elasticsearch-"))
+        try:
+            environment = self._configure(self._folder, program.parent, java)
+            if self.password:
+                self._run(program / "elasticsearch-users", "useradd", USERNAME, "-p", self.password, "-r", "superuser",
+                          environment=environment)  # fmt: skip
+            self._child = Child(
+                name=f"Elasticsearch {self.version}",
+                command=[str(program / "elasticsearch")],
+                log_path=self._folder / "logs" / "output.log",
+                environment=environment,
+                folder=self._folder,
+                user=self._user,
+            )
+            self._child.start()
+            wait_until(self._answers, what=f"Elasticsearch {self.version} at {self.url}", limit_seconds=_READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends the node and removes its data. Does nothing twice."""
+        if self._child is not None:
+            self._child.stop(_STOP_SECONDS)
+            self._child = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def check_running(self) -> None:
+        """Raises ProcessError with the end of the log if the node has ended."""
+        if self._child is not None:
+            self._child.check_running()
+
+    def _configure(self, folder: Path, distribution: Path, java: Java) -> dict[str, str]:
+        shutil.copytree(distribution / "config", folder / "config")
+        (folder / "logs").mkdir()
+        settings = {
+            "cluster.name": "airlock-sandbox",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "discovery.type": "single-node",
+            "http.port": str(self.port),
+            "network.host": LOOPBACK,
+            "path.data": str(folder / "data"),
+            "path.logs": str(folder / "logs"),
+            "transport.port": str(free_port()),
+            "xpack.security.enabled": "true" if self.password else "false",
+        }
+        lines = [f"{name}: {value}\n" for name, value in settings.items()]
+        (folder / "config" / "elasticsearch.yml").write_text("".join(lines))
+        if self._user is not None:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self._user.user_id, self._user.group_id)
+        return {
+            "ES_JAVA_HOME": str(java.home),
+            "ES_JAVA_OPTS": _HEAP,
+            "ES_PATH_CONF": str(folder / "config"),
+            "PATH": os.environ.get("PATH", os.defpath),
+        }
+
+    def _run(self, program: Path, *arguments: str, environment: dict[str, str]) -> None:
+        """Runs one of Elasticsearch's small tools to its end."""
+        assert self._folder is not None
+        log = self._folder / "logs" / f"{program.name}.log"
+        child = Child(name=program.name, command=[str(program), *arguments], log_path=log, environment=environment,
+                      folder=self._folder, user=self._user)  # fmt: skip
+        child.start()
+        if child.wait(_READY_SECONDS) != 0:
+            raise ProcessError(f"{program.name} failed:\n{child.log_tail()}")
+
+    def _answers(self) -> bool:
+        self.check_running()
+        # This distribution answers 405 on `/`, so the cluster's health is what tells that it is up.
+        request = urllib.request.Request(f"{self.url}/_cluster/health")  # noqa: S310 # Always http on the loopback.
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 # As above.
+                return json.load(answer)["status"] in {"green", "yellow"}
+        except urllib.error.HTTPError as error:
+            return bool(self.password) and error.code == 401  # Security answers before all else.
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def unpacked(version: str, user: SystemUser | None) -> Path:
+    """The distribution's folder, fetched and unpacked unless that has been done; several processes may ask at once."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise PlatformError(f"{version} is no version such as {DEFAULT_VERSION}")
+    root = _REPOSITORY / ".elasticsearch"
+    if user is not None and not can_reach(_REPOSITORY, user):
+        root = Path(tempfile.gettempdir()) / f"airlock-elasticsearch-{os.geteuid()}"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"elasticsearch-{version}"
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = Path(tempfile.mkdtemp(dir=root))
+            try:
+                _unpack(_fetched(version), making)
+                making.chmod(0o755)
+                (making / folder.name).rename(folder)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    return folder
+
+
+def _fetched(version: str) -> Path:
+    """The zip in Maven's local repository; Maven checks what it fetched."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise PlatformError("Maven is not installed; install it (Debian: apt install maven) to fetch Elasticsearch")
+    repository = Path(os.environ.get("MAVEN_REPO_LOCAL", Path.home() / ".m2" / "repository"))
+    name = f"elasticsearch-{version}.zip"
+    path = repository / "org/elasticsearch/distribution/integ-test-zip/elasticsearch" / version / name
+    if not path.exists():
+        artifact = f"-Dartifact={_ARTIFACT.format(version)}"
+        command = [
+            maven,
+            "-q",
+            "-B",
+            "dependency:get",
+            artifact,
+            "-Dtransitive=false",
+            f"-Dmaven.repo.local={repository}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
+        if done.returncode != 0 or not path.exists():
+            raise PlatformError(f"Maven could not fetch Elasticsearch {version}:\n{done.stdout[-2000:]}")
+    return path
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            path = Path(opened.extract(entry, folder))
+            mode = entry.external_attr >> 16
+            path.chmod(0o755 if path.is_dir() or mode & 0o111 else 0o644)
+
+
+def find_java(least: int) -> Java:
+    """The oldest JDK that is new enough, of those that the environment names or that lie in the usual places."""
+    named = [Path(os.environ[name]) for name in ("ES_JAVA_HOME", "JAVA_HOME") if os.environ.get(name)]
+    usual = [path for root in ("/usr/lib/jvm", "/opt") if Path(root).is_dir() for path in sorted(Path(root).iterdir())]
+    found = [java for home in (*named, *usual) if (java := _java(home)) is not None and java.version >= least]
+    if not found:
+        raise PlatformError(f"no JDK of version {least} or later; install one, or name it in ES_JAVA_HOME")
+    return min(found, key=lambda java: java.version)
+
+
+def _java(home: Path) -> Java | None:
+    release = home / "release"
+    with suppress(OSError):
+        version = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
+        if version and (home / "bin" / "java").exists():
+            return Java(home.resolve(), int(version[1]))
+    return None
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run(node: ElasticsearchNode) -> int:
+    """Keeps a node up until it is told to stop."""
+    with suppress(KeyboardInterrupt), _stopped_by_signals(), node:
+        print(f"Elasticsearch {node.version} is up; stop it with Ctrl-C.\n", flush=True)  # A command.
+        print(f"export ELASTICSEARCH_URL={node.url}", flush=True)  # As above.
+        if node.password:
+            print(f"export ELASTICSEARCH_USERNAME={USERNAME}", flush=True)  # As above.
+            print(f"export ELASTICSEARCH_PASSWORD={node.password}", flush=True)  # As above.
+        while True:
+            node.check_running()
+            signal.sigtimedwait([], 1)
+    return 0
+
+
+def test(node: ElasticsearchNode) -> int:
+    """Runs the engine's contract against a node; a test that is skipped counts as failed."""
+    with _stopped_by_signals(), node:
+        environment = os.environ | {"ELASTICSEARCH_TEST_URL": node.url}
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "elasticsearch", CONTRACT_TESTS]
+        done = subprocess.run(command, cwd=_REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="", flush=True)  # A command.
+    return done.returncode or int("skipped" in done.stdout.splitlines()[-1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.elasticsearch", description=__doc__.split("\n")[0])
+    parser.add_argument("command", choices=("run", "test"))
+    parser.add_argument("--version", default=DEFAULT_VERSION)
+    parser.add_argument("--port", type=int, default=0, help="0 is any free one")
+    parser.add_argument("--security", action="store_true", help="ask for name and password, which are printed")
+    options = parser.parse_args(arguments)
+    node = ElasticsearchNode(options.version, port=options.port, security=options.security)
+    try:
+        return run(node) if options.command == "run" else test(node)
+    except (SandboxError, subprocess.SubprocessError) as error:
+        print(f"error: {error}", file=sys.stderr)  # A command.
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The data set in each engine."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+from response_svc.search.embedded import EmbeddedEngine, load_index
+from tests.integration.search.data import DOCUMENTS, MAPPING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from response_svc.ports import SearchEngine
+
+
+@pytest.fixture(scope="session")
+def index() -> str:
+    """A name that no other run uses at the same time."""
+    return f"airlock-contract-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def embedded_folder(tmp_path_factory: pytest.TempPathFactory, index: str) -> str:
+    folder = tmp_path_factory.mktemp("embedded")
+    load_index(folder, index, MAPPING, DOCUMENTS)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(index: str) -> Iterator[str]:
+    url = os.environ.get("ELASTICSEARCH_TEST_URL")
+    if not url:
+        pytest.skip("no real Elasticsearch: start one with `make elasticsearch` and name it in ELASTICSEARCH_TEST_URL")
+    with httpx.Client(base_url=url, timeout=60) as client:
+        settings = {"number_of_shards": 1, "number_of_replicas": 0}
+        client.put(f"/{index}", json={"settings": settings, "mappings": MAPPING}).raise_for_status()
+        lines = []
+        for document in DOCUMENTS:
+            source = {key: value for key, value in document.items() if key != "_id"}
+            lines += [json.dumps({"index": {"_id": document["_id"]}}), json.dumps(source)]
+        # One request makes one segment, so documents with equal scores stand in the order in which they were sent.
+        answer = client.post(
+            f"/{index}/_bulk?refresh=true",
+            content="\n".join([*lines, ""]).encode(),
+            headers={"content-type": "application/x-ndjson"},
+        )
+        assert not answer.json()["errors"], answer.text
+        yield url
+        client.delete(f"/{index}").raise_for_status()
+
+
+@pytest.fixture
+async def embedded(embedded_folder: str) -> AsyncIterator[EmbeddedEngine]:
+    engine = EmbeddedEngine(embedded_folder)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+async def elasticsearch(elasticsearch_url: str) -> AsyncIterator[ElasticsearchEngine]:
+    engine = ElasticsearchEngine(ElasticsearchAccess(elasticsearch_url))
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("elasticsearch", marks=pytest.mark.elasticsearch)])
+def engine(request: pytest.FixtureRequest) -> SearchEngine:
+    """Each engine in turn."""
+    made: SearchEngine = request.getfixturevalue(request.param)
+    return made
