@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios taken in the same run. Nothing here passes or fails; the targets stand beside the figures."""
+"""Speed and memory, as ratios taken in the same run. Nothing passes or fails; targets stand beside figures."""

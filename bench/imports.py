@@ -58,7 +58,7 @@ def records() -> list[Record]:
 async def imported(database: Database, made: Sequence[Record]) -> float:
     """Seconds that the sink takes, commit included."""
 
-    async def wake() -> None:
+    async def wake(_requests: int) -> None:
         """Nobody is waiting here."""
 
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A batch of 200 requests through both networks' real doors: machine time from the first submit to the last answer read.
+"""A batch of 200 requests through both networks' real doors: machine time from first submit to last answer read.
 
 Schedules are not waited for, and the walk is a copy from folder to folder with all its checks.
 """
