@@ -94,8 +94,8 @@ class UsersSource:
         if held is None:
             # Nothing is acknowledged in this epoch, so every bundle is a snapshot; without users there is none.
             return 0 if said < revision else None
-        if await self._snapshot_is_due(connection, batch):
-            under_way = last is not None and last.snapshot and last.status is BatchStatus.SEALED
+        under_way = last is not None and last.snapshot and last.status is BatchStatus.SEALED
+        if under_way or await self._snapshot_is_due(connection, batch):
             return None if under_way and said >= revision else 0
         return held.revision if max(said, held.revision) < revision else None
 

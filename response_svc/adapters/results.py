@@ -6,10 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 
-from response_svc.adapters.tables import query_results, result_chunks
 from response_svc.ports import UnstorableAnswerError
 
 if TYPE_CHECKING:
@@ -21,6 +19,28 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 * 1024
 """Also the longest answer that is kept in one value."""
+
+# Made once; the text becomes `json` in the server, without a round through a JSON library.
+ADD_RESULT = text("""
+INSERT INTO query_results (request_id, original_request_id, outcome, failure_reason, message, result_data,
+                           total_length, sha256, result_count, execution_time_ms, elasticsearch_took_ms, cache_hit,
+                           partial, executions)
+VALUES (:row_id, :request_id, :outcome, :reason, :message, CAST(:body AS json), :length, :sha256, :count,
+        :execution_ms, :took_ms, :cache_hit, :partial, :executions)
+RETURNING id
+""")
+ADD_CHUNK = text("INSERT INTO result_chunks (id, n, data) VALUES (:id, :n, :data)")
+WITHOUT_ANSWER = {
+    "reason": None,
+    "message": None,
+    "body": None,
+    "length": 0,
+    "sha256": None,
+    "count": 0,
+    "took_ms": 0,
+    "cache_hit": False,
+    "partial": False,
+}
 
 
 class PostgresResults:
@@ -44,12 +64,12 @@ class PostgresResults:
             connection,
             claimed,
             outcome="completed",
-            result_data=as_json(body) if short else None,
-            total_length=len(body),
+            body=body.decode() if short else None,
+            length=len(body),
             sha256=hashlib.sha256(body).digest(),
-            result_count=answer.hit_count,
-            execution_time_ms=execution_ms,
-            elasticsearch_took_ms=answer.engine_took_ms,
+            count=answer.hit_count,
+            execution_ms=execution_ms,
+            took_ms=answer.engine_took_ms,
             cache_hit=answer.cache_hit,
             partial=answer.partial,
             executions=claimed.executions,
@@ -71,18 +91,16 @@ class PostgresResults:
             connection,
             claimed,
             outcome="failed",
-            failure_reason=failure.reason,
+            reason=failure.reason.value,
             message=failure.message,
-            execution_time_ms=execution_ms,
+            execution_ms=execution_ms,
             executions=executions,
         )
 
     @staticmethod
     async def _add(connection: AsyncConnection, claimed: ClaimedRequest, **values: Any) -> UUID:  # noqa: ANN401 - columns
-        statement = insert(query_results).values(
-            request_id=claimed.row_id, original_request_id=claimed.request_id, **values
-        )
-        result_id: UUID = (await connection.execute(statement.returning(query_results.c.id))).scalar_one()
+        named = {"row_id": claimed.row_id, "request_id": claimed.request_id}
+        result_id: UUID = (await connection.execute(ADD_RESULT, {**WITHOUT_ANSWER, **named, **values})).scalar_one()
         return result_id
 
     @staticmethod
@@ -90,9 +108,4 @@ class PostgresResults:
         view = memoryview(body)
         for n, offset in enumerate(range(0, len(body), CHUNK_BYTES)):
             data = bytes(view[offset : offset + CHUNK_BYTES])
-            await connection.execute(result_chunks.insert().values(id=result_id, n=n, data=data))
-
-
-def as_json(body: bytes) -> Any:  # noqa: ANN401 - an SQL expression among plain values.
-    """The bytes as a `json` value, without a round through a JSON library."""
-    return text("CAST(:body AS json)").bindparams(body=body.decode())
+            await connection.execute(ADD_CHUNK, {"id": result_id, "n": n, "data": data})

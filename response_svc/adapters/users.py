@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 USERS_KIND = "users"
+
+# Made once, since every execution asks for its user.
+FIND = select(users).where(users.c.id == bindparam("user_id"))
+FIND_AND_LOCK = FIND.with_for_update()
 
 TAKEN = {
     "uq_users_username": ("A user of that name is there already; choose another name.", "username"),
@@ -60,8 +64,7 @@ class PostgresUsers:
 
     async def find(self, connection: AsyncConnection, user_id: UUID, *, lock: bool = False) -> User | None:
         """The user with that id; with `lock`, held until the transaction ends."""
-        statement = select(users).where(users.c.id == user_id)
-        row = (await connection.execute(statement.with_for_update() if lock else statement)).one_or_none()
+        row = (await connection.execute(FIND_AND_LOCK if lock else FIND, {"user_id": user_id})).one_or_none()
         return user_of(row) if row is not None else None
 
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:

@@ -165,13 +165,13 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
     if claimed.executions > MAX_RETRIES + 1:
         message = f"Its executor was lost {claimed.executions - 1} times while it ran; it is not tried again."
         return Ended(Failure(FailureReason.ENGINE_ERROR, message), executed=False)
-    search = check_request(claimed, user, context.policy, context.clock())
-    if isinstance(search, Failure):
-        return Ended(search, executed=False)
     started = time.monotonic()
     outcome: Answer | Failure | RetryLater
     query_params, engine_away = None, False
     try:
+        search = check_request(claimed, user, context.policy, context.clock())
+        if isinstance(search, Failure):
+            return Ended(search, executed=False)
         query_params = emit_body(search)
         outcome = await answer(context, claimed, search)
     except EngineError as error:
