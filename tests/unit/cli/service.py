@@ -62,7 +62,7 @@ class FakeService(AuthServiceServicer, TransferServiceServicer):  # type: ignore
 
     def Login(self, request: LoginRequest, context: Any) -> LoginResponse:  # noqa: N802 - named by the proto
         if (request.username, request.password) != ("sara", PASSWORD):
-            refuse(context, code_pb2.UNAUTHENTICATED, "Name or password is wrong.", "ERROR_REASON_CREDENTIALS_WRONG")
+            refuse(context, code_pb2.UNAUTHENTICATED, "Name or password is wrong.", "CREDENTIALS_WRONG")
         return LoginResponse(tokens=TokenPair(access_token=TOKEN))
 
     def ListBundles(self, request: ListBundlesRequest, context: Any) -> ListBundlesResponse:  # noqa: N802
@@ -81,7 +81,7 @@ class FakeService(AuthServiceServicer, TransferServiceServicer):  # type: ignore
         self.sent += 1
         for start in range(0, len(content), 256):
             if self.cut_after is not None and start >= self.cut_after:
-                refuse(context, code_pb2.INTERNAL, "The disk failed.", "ERROR_REASON_INTERNAL")
+                refuse(context, code_pb2.INTERNAL, "The disk failed.", "INTERNAL")
             yield HttpBody(data=bytes(content[start : start + 256]))
 
     def ImportBundle(self, request_iterator: Iterator[ImportBundleRequest], context: Any) -> ImportBundleResponse:  # noqa: N802
@@ -94,7 +94,7 @@ class FakeService(AuthServiceServicer, TransferServiceServicer):  # type: ignore
 
     def _check(self, context: Any) -> None:
         if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
-            refuse(context, code_pb2.PERMISSION_DENIED, "You may not transfer.", "ERROR_REASON_PERMISSION_MISSING")
+            refuse(context, code_pb2.PERMISSION_DENIED, "You may not transfer.", "PERMISSION_MISSING")
 
     def _described(self, path: Path) -> WaitingBundle:
         found = summary(path)

@@ -126,7 +126,7 @@ def test_a_token_from_a_file_needs_no_password(station: Station, address: str) -
     token.write_text("stale")
     result = station.run("export", "--server", address, "--token-file", token, station.medium)
     assert result.code == 6
-    assert "ERROR_REASON_PERMISSION_MISSING" in result.err
+    assert "PERMISSION_MISSING" in result.err
 
 
 def test_a_password_may_come_from_a_file(station: Station, address: str) -> None:
