@@ -102,8 +102,8 @@ class UnknownSignerError(BundleError):
 
     defect = "unknown-signer"
     default_next_step = (
-        "If this network sealed the file itself, carry it to the other one; if the other network has a new signing key, "
-        "add its public key to PEER_SIGNING_KEYS_FILE."
+        "If this network sealed the file itself, carry it to the other one; if the other network has a new signing "
+        "key, add its public key to PEER_SIGNING_KEYS_FILE."
     )
 
 
