@@ -22,8 +22,9 @@ from sandbox.asking import Person, create
 from sandbox.clients import RestClient, rest_client
 from sandbox.crossing import End, cross, cross_first_users, unfinished
 from sandbox.dataset import ElasticsearchServer
-from sandbox.errors import SandboxError, StopRequestedError
+from sandbox.errors import SandboxError
 from sandbox.pair import ADMIN, Pair, new_password
+from sandbox.signals import StopRequestedError, undisturbed
 from sandbox.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -189,9 +190,8 @@ def supervise(place: Place) -> None:
         except StopRequestedError:
             pass
         finally:
-            # A second signal must not leave half of it running.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            pair.stop()
+            with undisturbed():
+                pair.stop()
 
 
 def _introduce(pair: Pair) -> State:

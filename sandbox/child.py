@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from sandbox.errors import ProcessError
 
 if TYPE_CHECKING:
@@ -69,6 +71,10 @@ class Child:
     def exit_code(self) -> int | None:
         """How the program ended; None while it runs."""
         return self._process.poll() if self._process is not None else 0
+
+    def descendants(self) -> list[psutil.Process]:
+        """The processes that the program has started itself."""
+        return psutil.Process(self.pid).children(recursive=True) if self.exit_code() is None else []
 
     def check_running(self) -> None:
         """Raises ProcessError, with the end of the log, if the program is not running."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sandbox import background
 from sandbox.dataset import ElasticsearchServer
 from sandbox.demo import run_demo
-from sandbox.errors import CallError, SandboxError, StopRequestedError
+from sandbox.errors import SandboxError
 from sandbox.guide import show_guide, show_processes
 from sandbox.screen import Screen
-
-if TYPE_CHECKING:
-    from types import FrameType
+from sandbox.signals import StopRequestedError, stop_on_signals, undisturbed
 
 INTERRUPTED = 130
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -51,7 +48,8 @@ def demo(
         if keep:
             screen.line(f"logs and bundles are in {folder}")
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(folder, ignore_errors=True)
     raise typer.Exit(0 if good else 1)
 
 
@@ -101,23 +99,11 @@ def supervise(folder: Folder = HERE) -> None:
     background.supervise(background.Place(folder))
 
 
-def stop_on_signals() -> None:
-    """Turns Ctrl-C and SIGTERM into an error that unwinds everything, once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise StopRequestedError
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-
-
 def main() -> None:
     """The entry point; a refusal is one line, not a traceback."""
     try:
         app()
-    except (SandboxError, CallError) as error:
+    except SandboxError as error:
         Screen().problem(str(error))
         sys.exit(1)
 

@@ -13,6 +13,7 @@ from sandbox.clients import rest_client
 from sandbox.crossing import End, Leg, cross, cross_first_users, unfinished
 from sandbox.demo_queries import COUNT, Question, questions
 from sandbox.pair import Pair, new_password
+from sandbox.signals import undisturbed
 from sandbox.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -43,13 +44,18 @@ def run_demo(folder: Path, server: ElasticsearchServer | None, screen: Screen) -
     """Runs the whole demo in `folder`; whether every answer came and none differed. Stops what it started."""
     pair = Pair(folder, folder / "run", elasticsearch=server, serve_processes=1, settings=SETTINGS)
     with ExitStack() as cleaning:
-        cleaning.callback(pair.stop)
+        cleaning.callback(_stop, pair)
         screen.heading("Two networks that never touch")
         pair.build(screen.line)
         screen.line(f"Request Network at {pair.request.envoy.url}, Response Network at {pair.response.envoy.url}")
         admin = pair.sign_in_admin()
         cleaning.callback(admin.close)
         return Demo(pair, admin, screen, cleaning).run()
+
+
+def _stop(pair: Pair) -> None:
+    with undisturbed():
+        pair.stop()
 
 
 class Demo:

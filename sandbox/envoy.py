@@ -60,7 +60,7 @@ class Envoy:
             command=[
                 *(str(envoy_program()), "--config-path", str(configuration)),
                 *("--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"),
-                *("--drain-time-s", "1", "--parent-shutdown-time-s", "2"),
+                *("--drain-time-s", "1", "--file-flush-interval-msec", "500"),
             ],
             log_path=self.folder / "envoy.log",
             folder=self.folder,

@@ -17,7 +17,3 @@ class PlatformError(SandboxError):
 
 class CallError(SandboxError):
     """A call to a network's API was refused."""
-
-
-class StopRequestedError(SandboxError):
-    """Somebody asked the sandbox to stop."""

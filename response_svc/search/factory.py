@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
-
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
@@ -17,7 +15,10 @@ DEFAULT_EMBEDDED_DIR: Final = ".airlock/search"
 
 def make_engine(settings: NetworkSettings) -> SearchEngine:
     """Elasticsearch where ELASTICSEARCH_URL is set, else the built-in engine over EMBEDDED_SEARCH_DIR."""
+    # Each import costs every process a part of its start, so only the one that is needed is made.
     if settings.elasticsearch_url:
+        from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+
         return ElasticsearchEngine(
             ElasticsearchAccess(
                 url=settings.elasticsearch_url,
@@ -27,7 +28,6 @@ def make_engine(settings: NetworkSettings) -> SearchEngine:
                 ca_file=settings.elasticsearch_ca_file,
             )
         )
-    # Only a machine without Elasticsearch needs tantivy.
     from response_svc.search.embedded import EmbeddedEngine
 
     return EmbeddedEngine(settings.embedded_search_dir or DEFAULT_EMBEDDED_DIR)

@@ -27,6 +27,13 @@ STORY_CITIES = 300
 story_numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of real processes waits for all of them, which a busy machine may take minutes to start."""
+    for item in items:
+        if "running" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture(scope="session")
 def templates(postgres_server: EmbeddedPostgres) -> dict[str, str]:
     """The names of one migrated database for each network."""

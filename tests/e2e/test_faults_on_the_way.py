@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -201,6 +202,7 @@ async def test_an_export_that_dies_at_any_step_is_finished_by_the_next(networks:
     networks.request.break_at(step, PowerCutError())
     with pytest.raises(PowerCutError):
         await networks.request.export("requests")
+    gc.collect()
     networks.request.mend()
     await networks.settle()
     assert {await sara.status(request_id) for request_id in asked} == {"completed"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -20,10 +21,12 @@ from grpc_status import rpc_status
 
 from sandbox.clients import grpc_channel, rest_client
 from sandbox.processes import PROGRAMS
+from sandbox.waiting import wait_until
 from tests.e2e.running import ANALYST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.running import Running
 
@@ -55,6 +58,11 @@ def grpcurl(running: Running, *arguments: str, data: object = None, authorizatio
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
 
+def logged(log: Path, text: str) -> bool:
+    """Whether a log has come to hold this."""
+    return text in log.read_text()
+
+
 @needs_grpcurl
 def test_grpcurl_lists_every_service_by_reflection(running: Running) -> None:
     listed = grpcurl(running, "list").split()
@@ -72,7 +80,7 @@ def test_grpcurl_signs_in_and_submits(running: Running) -> None:
             running,
             "airlock.request.v1.RequestService/SubmitRequest",
             data=question,
-            authorization=f"Bearer {signed_in['tokens']['accessToken']}",
+            authorization=f"Bearer {signed_in['tokens']['access_token']}",
         )
     )
     assert submitted["request"]["status"] == "REQUEST_STATUS_PENDING"
@@ -109,8 +117,10 @@ def test_calls_are_spread_over_all_processes(running: Running) -> None:
         stub = RequestServiceStub(channel)
         for _ in range(40):
             stub.ListRequests(ListRequestsRequest(), metadata=metadata, timeout=10)
-    log = (running.pair.request.folder / "envoy" / "envoy.log").read_text()
-    assert all(str(socket) in log for socket in running.pair.request.sockets)
+    log = running.pair.request.folder / "envoy" / "envoy.log"
+    for socket in running.pair.request.sockets:
+        seen = partial(logged, log, str(socket))
+        wait_until(seen, what=f"calls to {socket}", limit_seconds=10)
 
 
 def test_grpc_web_is_understood(running: Running) -> None:
