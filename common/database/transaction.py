@@ -30,7 +30,8 @@ class Transaction:
         for work in self._after_commit:
             try:
                 await work()
-            except Exception:  # noqa: BLE001 - the commit stands; a sweep finds what was not done.
+            except Exception:
+                # The commit stands; a sweep finds what was not done.
                 log.warning("after_commit_failed", exc_info=True)
 
 
