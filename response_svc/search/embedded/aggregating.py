@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from response_svc.search.embedded import buckets, metrics
@@ -50,7 +51,21 @@ def _one(context: Context, name: str, aggregation: Aggregation, documents: Seque
             raise refused(f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
         return _METRICS[kind](context, definition, documents)
 
-    def inner(inside: Sequence[int]) -> dict[str, Any]:
-        return {"doc_count": len(inside), **aggregate(context, aggregation.aggs, inside)}
+    return _BUCKETS[kind](context, definition, documents, _Inside(context, aggregation.aggs))
 
-    return _BUCKETS[kind](context, definition, documents, inner)
+
+class _Inside:
+    """The aggregations inside a bucket."""
+
+    def __init__(self, context: Context, aggregations: Mapping[str, Aggregation]) -> None:
+        self._context = context
+        self._aggregations = aggregations
+
+    def __call__(self, documents: Sequence[int]) -> dict[str, Any]:
+        """The content of a bucket of these documents."""
+        return {"doc_count": len(documents), **aggregate(self._context, self._aggregations, documents)}
+
+    def empty_figure(self, name: str, figure: str) -> float:
+        """As what a figure without a value is ordered: the largest of none comes before all, the rest after."""
+        largest = self._aggregations[name].HasField("max") or figure == "max"
+        return -math.inf if largest else math.inf

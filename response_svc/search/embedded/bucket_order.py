@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from response_svc.search.embedded.refusals import refused, unsupported
+from response_svc.search.embedded.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,15 @@ class Bucket(Protocol):
     content: dict[str, Any]
 
 
+EmptyFigure: TypeAlias = Callable[[str, str], float]
+"""As what a figure without a value is compared: the name of its aggregation, and of the figure in `stats`."""
+
 Ordered = TypeVar("Ordered", bound=Bucket)
 
 
-def sorted_buckets(buckets: Sequence[Ordered], orders: Sequence[BucketOrder], *, by_default: str) -> list[Ordered]:
+def sorted_buckets(
+    buckets: Sequence[Ordered], orders: Sequence[BucketOrder], empty: EmptyFigure, *, by_default: str
+) -> list[Ordered]:
     """The buckets in order; without one, by key or by count, the largest first."""
     ordered = sorted(buckets, key=lambda bucket: bucket.key)
     if not orders:
@@ -35,11 +41,11 @@ def sorted_buckets(buckets: Sequence[Ordered], orders: Sequence[BucketOrder], *,
     for order in reversed(orders):
         path = order.key
         # A reversed sort is stable too: equal buckets stay in the order of their keys.
-        ordered.sort(key=lambda bucket: _compared(bucket, path), reverse=order.descending)  # Used at once.
+        ordered.sort(key=lambda bucket: _compared(bucket, path, empty), reverse=order.descending)  # Used at once.
     return ordered
 
 
-def _compared(bucket: Bucket, path: str) -> JsonValue:
+def _compared(bucket: Bucket, path: str, empty: EmptyFigure) -> JsonValue:
     if path == "_key":
         return bucket.key
     if path == "_count":
@@ -49,6 +55,4 @@ def _compared(bucket: Bucket, path: str) -> JsonValue:
     if ">" in path or found is None:
         raise refused(f"Invalid aggregation order path [{path}]")
     value = found.get(figure or "value", found.get("doc_count") if not figure else None)
-    if value is None:
-        raise unsupported(f"an order by {path}, which some buckets do not have")
-    return value
+    return empty(name, figure) if value is None else value

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from common.search.limits import DEFAULT_SIZE
 from common.search.scalars import scalar_value
@@ -18,6 +17,8 @@ from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import java_double, number_of, plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from airlock.search.v1.aggregation_pb2 import (
         Bounds,
         DateHistogramAggregation,
@@ -33,8 +34,16 @@ if TYPE_CHECKING:
     from response_svc.search.embedded.context import Context
     from response_svc.search.embedded.loose import JsonValue, Message
 
-Inner: TypeAlias = Callable[[Sequence[int]], dict[str, Any]]
-"""Makes the content of a bucket of its documents: their number and the aggregations inside."""
+
+class Inner(Protocol):
+    """The aggregations inside a bucket."""
+
+    def __call__(self, documents: Sequence[int]) -> dict[str, Any]:
+        """The content of a bucket of these documents: their number, and the aggregations inside."""
+
+    def empty_figure(self, name: str, figure: str) -> float:
+        """As what a figure without a value is ordered."""
+
 
 MAX_BUCKETS: Final = 65_536
 _UTC: Final = find_zone("UTC")
@@ -60,13 +69,21 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
         if not by_metric
         else [_TermBucket(value, inner(own), own) for value, own in counted.items()]
     )
-    ordered = sorted_buckets(made, definition.order, by_default="_count")
+    ordered = sorted_buckets(made, definition.order, inner.empty_figure, by_default="_count")
     shown = [
         _term_bucket(field, bucket, bucket.content if by_metric else inner(bucket.documents))
         for bucket in ordered[:size]
     ]
     rest = sum(len(bucket.documents) for bucket in ordered[size:])
-    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": rest, "buckets": shown}
+    error = 0 if _is_exact(definition, size, len(counted)) else -1
+    return {"doc_count_error_upper_bound": error, "sum_other_doc_count": rest, "buckets": shown}
+
+
+def _is_exact(definition: TermsAggregation, size: int, buckets: int) -> bool:
+    """Whether Elasticsearch vouches for the counts: it looks at so many terms only, the rarest of which it may miss."""
+    looked_at = max(size, definition.shard_size if definition.HasField("shard_size") else size * 3 // 2 + 10)
+    by_count = not definition.order or (definition.order[0].key == "_count" and definition.order[0].descending)
+    return buckets <= looked_at or by_count or definition.order[0].key == "_key"
 
 
 class _TermBucket:
@@ -102,16 +119,19 @@ def histogram(
 
     read = values_reader(context, field, definition)
     low, high = _number_bounds(field, definition.hard_bounds)
-    grouped = _grouped(
-        context, documents, lambda ordinal: [step_of(value) for value in read(ordinal) if low <= value <= high]
-    )
+
+    def steps(ordinal: int) -> list[int]:
+        found = (step_of(value) for value in read(ordinal))
+        return [step for step in found if low <= step * width + offset <= high]
+
+    grouped = _grouped(context, documents, steps)
     least = definition.min_doc_count if definition.HasField("min_doc_count") else 0
     if not least:
         first, last = _number_bounds(field, definition.extended_bounds)
         ends = [step_of(bound) for bound in (first, last) if math.isfinite(bound)]
         _fill(grouped, ends, lambda step: step + 1)
     made = [_TermBucket(step * width + offset, inner(own)) for step, own in grouped.items() if len(own) >= least]
-    ordered = sorted_buckets(made, definition.order, by_default="_key")
+    ordered = sorted_buckets(made, definition.order, inner.empty_figure, by_default="_key")
     if definition.keyed:
         return {"buckets": {java_double(bucket.key): {"key": bucket.key, **bucket.content} for bucket in ordered}}
     return {"buckets": [{"key": bucket.key, **bucket.content} for bucket in ordered]}
@@ -145,7 +165,7 @@ def date_histogram(
             "key": bucket.key,
             **bucket.content,
         }
-        for bucket in sorted_buckets(made, definition.order, by_default="_key")
+        for bucket in sorted_buckets(made, definition.order, inner.empty_figure, by_default="_key")
     ]
     return {"buckets": {bucket["key_as_string"]: bucket for bucket in shown} if definition.keyed else shown}
 
@@ -174,7 +194,7 @@ def date_range(
     parser = DateParser(_format(definition), zone, context.now_millis)
 
     def limit(value: JsonValue) -> float:
-        return float(parser.bound(plain_text(value), round_up=False))
+        return float(_date(parser, value))
 
     def text(value: float) -> str:
         return format_millis(int(value), _format(definition), zone)
@@ -284,7 +304,13 @@ def _number_bounds(field: Field, bounds: Bounds) -> tuple[float, float]:
 
 def _date_bounds(parser: DateParser, bounds: Bounds) -> list[int]:
     values = [scalar_value(getattr(bounds, name)) for name in ("min", "max") if bounds.HasField(name)]
-    return [parser.bound(plain_text(value), round_up=False) for value in values if value is not None]
+    return [_date(parser, value) for value in values if value is not None]
+
+
+def _date(parser: DateParser, value: JsonValue) -> int:
+    if not isinstance(value, str):
+        parser = parser.of_numbers()
+    return parser.bound(plain_text(value), round_up=False)
 
 
 def _format(definition: DateHistogramAggregation | DateRangeAggregation) -> str:

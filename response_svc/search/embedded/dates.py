@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -100,6 +100,10 @@ class DateParser:
     format: str
     zone: tzinfo
     now_millis: int = 0
+
+    def of_numbers(self) -> DateParser:
+        """The parser for a date that is given as a number: milliseconds, unless a format was named for it."""
+        return replace(self, format="epoch_millis") if self.format == DEFAULT_FORMAT else self
 
     def document_value(self, value: JsonValue) -> int:
         """A document's date; raises ValueError for one that no format reads."""

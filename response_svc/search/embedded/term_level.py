@@ -224,6 +224,8 @@ def _bound(field: Field, value: Plain) -> Value:
 def _date_bounds(context: Context, value: Plain) -> tuple[int, int]:
     """The first and the last millisecond that a date of some precision means."""
     parser = DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis)
+    if not isinstance(value, str):
+        parser = parser.of_numbers()
     text = plain_text(value)
     return parser.bound(text, round_up=False), parser.bound(text, round_up=True)
 
@@ -235,7 +237,10 @@ def _date_range(context: Context, query: RangeQuery) -> tuple[int | None, int | 
     said = _bounds(query)
 
     def bound(name: str, *, round_up: bool, shift: int) -> list[int]:
-        return [parser.bound(plain_text(said[name]), round_up=round_up) + shift] if name in said else []
+        if name not in said:
+            return []
+        own = parser if isinstance(said[name], str) else parser.of_numbers()
+        return [own.bound(plain_text(said[name]), round_up=round_up) + shift]
 
     lows = bound("gte", round_up=False, shift=0) + bound("gt", round_up=True, shift=1)
     highs = bound("lte", round_up=True, shift=0) + bound("lt", round_up=False, shift=-1)

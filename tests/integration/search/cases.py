@@ -87,7 +87,10 @@ QUERIES: list[Body] = [
     {"range": {"published": {"gt": "2013-01-01"}}},
     {"range": {"published": {"gte": "2013"}}},
     {"range": {"published": {"gte": 2013}}},
+    {"range": {"published": {"gte": 2013, "format": "yyyy"}}},
     {"range": {"published": {"gte": 1359590400000}}},
+    {"term": {"published": 1357035300000}},
+    {"term": {"published": 2013}},
     {"range": {"published": {"gte": "2013-01-01||+1M/M"}}},
     {"range": {"published": {"lte": "2013-01-31||/M"}}},
     {"range": {"published": {"lt": "2013-01-31||/M"}}},
@@ -202,6 +205,13 @@ AGGREGATIONS: list[Body] = [
     {"terms": {"field": "tags", "order": {"_count": "asc"}, "size": 4}},
     {"terms": {"field": "tags", "missing": "none", "size": 50}},
     {"terms": {"field": "tags", "min_doc_count": 6}},
+    {"terms": {"field": "tags", "min_doc_count": 0, "size": 50}},
+    *[
+        {"terms": {"field": "tags", "size": size, "order": {"m": way}}, "aggs": {"m": {kind: {"field": "views"}}}}
+        for kind in ("avg", "min", "max", "sum", "value_count")
+        for way in ("asc", "desc")
+        for size in (3, 50)
+    ],
     {"terms": {"field": "views"}},
     {"terms": {"field": "views", "missing": 0}},
     {"terms": {"field": "price", "size": 3}},
@@ -228,6 +238,7 @@ AGGREGATIONS: list[Body] = [
     {"histogram": {"field": "rank", "interval": 4, "min_doc_count": 1}},
     {"histogram": {"field": "rank", "interval": 3, "extended_bounds": {"min": -9, "max": 20}}},
     {"histogram": {"field": "rank", "interval": 3, "hard_bounds": {"min": 0, "max": 4}}},
+    {"histogram": {"field": "rank", "interval": 3, "hard_bounds": {"min": 1, "max": 6}}},
     {"histogram": {"field": "rank", "interval": 3, "order": {"_count": "desc"}}},
     {"histogram": {"field": "nowhere", "interval": 3}},
     {"date_histogram": {"field": "published", "calendar_interval": "month"}},

@@ -18,6 +18,8 @@ MAPPING: dict[str, Any] = {
     },
 }
 
+FIRST = ("alpha", "beta", "gamma", "delta", "alpine")
+SECOND = ("one", "two", "three")
 PERSIAN = "می\u200cخواهم کتاب\u200cها را بخوانم"
 
 DOCUMENTS: list[dict[str, Any]] = [
@@ -77,7 +79,7 @@ DOCUMENTS: list[dict[str, Any]] = [
     *[
         {
             "_id": str(10 + number),
-            "title": f"{('alpha', 'beta', 'gamma', 'delta', 'alpine')[number % 5]} {('one', 'two', 'three')[number % 3]}",
+            "title": f"{FIRST[number % 5]} {SECOND[number % 3]}",
             "tags": [f"t{number % 4}", f"u{number % 7}"],
             "views": number * number % 50,
             "rank": number % 6,
