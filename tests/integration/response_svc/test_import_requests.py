@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from airlock.bundle.v1.record_pb2 import Record, Response
+from sqlalchemy.exc import DataError
 
 from response_svc.adapters.export_responses import ResponsesSource
 from response_svc.usecases.execute_next import execute_next
@@ -174,3 +175,22 @@ async def test_a_record_of_another_kind_refuses_the_whole_bundle(
     with pytest.raises(MalformedRecordError):
         await arrivals.arrive(asked, Record(response=Response(request_id=asked.request.id)))
     assert await rows(database, "SELECT FROM incoming_requests") == []
+
+
+@pytest.mark.parametrize("fields", [{"trace_id": "a\0b"}, {"index": "a\0b"}])
+async def test_a_value_that_no_row_can_hold_is_an_error_of_the_data(
+    database: Database, arrivals: Arrivals, user_context: UserContext, fields: dict[str, str]
+) -> None:
+    user = await make_user(user_context)
+    with pytest.raises(DataError):
+        await arrivals.arrive(question(user), question(user, **fields))
+    assert await rows(database, "SELECT FROM incoming_requests") == []
+
+
+async def test_times_beyond_every_calendar_do_not_stop_the_queue(
+    database: Database, arrivals: Arrivals, execution: ExecutionContext, user_context: UserContext
+) -> None:
+    asked = question(await make_user(user_context), created_at_micros=2**63 - 1, not_after_micros=2**63 - 1)
+    await arrivals.arrive(asked)
+    assert await execute_next(execution) is not None
+    assert await status_of(database, asked) == "completed"
