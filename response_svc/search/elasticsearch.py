@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -60,10 +61,9 @@ class ElasticsearchEngine:
     def __init__(self, access: ElasticsearchAccess) -> None:
         # Deprecation notes of the server would be one line on standard error for each answer.
         warnings.simplefilter("ignore", ElasticsearchWarning)
-        named = access.api_key is None and access.username is not None
         self._client = AsyncElasticsearch(
             hosts=[_with_port(access.url)],
-            basic_auth=(access.username or "", access.password or "") if named else None,
+            basic_auth=_basic_auth(access),
             api_key=access.api_key,
             ca_certs=str(access.ca_file) if access.ca_file is not None else DEFAULT,
             node_class=BoundedNode,
@@ -172,6 +172,13 @@ class ElasticsearchEngine:
         if not isinstance(answer.body, bytes):
             raise EngineUnavailableError("the search engine's answer is not JSON; try again later")
         return answer.body
+
+
+def _basic_auth(access: ElasticsearchAccess) -> str | None:
+    """Name and password encoded here, since the client takes ASCII only; an API key goes before them."""
+    if access.api_key is not None or access.username is None:
+        return None
+    return base64.b64encode(f"{access.username}:{access.password or ''}".encode()).decode()
 
 
 def _with_port(url: str) -> str:
