@@ -110,6 +110,24 @@ async def test_many_executors_answer_each_request_once(
     assert (await rows(database, "SELECT count(*) FROM query_results"))[0].count == 40
 
 
+async def test_a_wake_up_while_all_executors_are_busy_returns_at_once_and_its_request_is_executed(
+    database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(question(user))
+    executors = Executors(execution, 1)
+    meanwhile: list[dict[str, int]] = []
+
+    async def another_arrives() -> None:
+        engine.meanwhile = None
+        await arrivals.arrive(question(user))
+        meanwhile.append(await executors.run())
+
+    engine.meanwhile = another_arrives
+    assert await executors.run() == {"completed": 2}
+    assert meanwhile == [{}]
+
+
 @pytest.mark.parametrize("fatal", [Step.EXECUTE_CLAIMED, Step.EXECUTE_ANSWERED])
 async def test_a_dead_executors_request_is_executed_again_with_one_result(
     database: Database, execution: ExecutionContext, arrivals: Arrivals, user_context: UserContext, fatal: Step
