@@ -62,7 +62,7 @@ class Job(Generic[App]):
     exclusive: bool = True
     """One run at a time on the whole network; a second one ends at once. Saves work, guards nothing."""
     quiet: bool = False
-    """A run that returns no counts leaves neither a log line nor a row: for jobs that are woken often for nothing."""
+    """A run that counts nothing is not logged, and noted now and then only: for jobs that are often woken in vain."""
 
     def __post_init__(self) -> None:
         if self.every is not None and self.cron is not None:

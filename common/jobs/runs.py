@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common import metrics
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from common.jobs.job import App, Counts, Job, Report
 
 log = structlog.get_logger("jobs")
+
+IDLE_REST = timedelta(seconds=30)
+"""How often a quiet job that finds nothing to do is noted: one sees it alive, without a write for every wake-up."""
+NO_REST = timedelta(0)
 
 ERROR_LIMIT = 2000
 SUMMARY_LIMIT = 2000
@@ -96,10 +101,13 @@ async def _recorded(job: Job[App], app: App, database: Database, clock: Callable
     seconds = time.perf_counter() - started
     metrics.TASKS_TOTAL.labels(job.name, "skipped" if report.skipped else "succeeded").inc()
     metrics.TASK_DURATION.labels(job.name).observe(seconds)
-    if not job.quiet or any(report.counts.values()):
+    idle = job.quiet and not any(report.counts.values())
+    if not idle:
         counts = dict(report.counts)
         log.info("job_done", summary=report.summary, counts=counts, duration_ms=round(seconds * 1000, 1))
-        await _note_end(database, job.name, started_at, seconds, outcome=report, at=clock())
+    await _note_end(
+        database, job.name, started_at, seconds, outcome=report, at=clock(), rest=IDLE_REST if idle else NO_REST
+    )
     return report
 
 
@@ -125,6 +133,7 @@ async def _note_end(
     *,
     at: datetime,
     outcome: Report | Exception,
+    rest: timedelta = NO_REST,
 ) -> None:
     error = outcome if isinstance(outcome, Exception) else None
     values: dict[str, Any] = {
@@ -151,7 +160,7 @@ async def _note_end(
             ),
         },
         # A slower run beside this one that began earlier says nothing about the last run.
-        where=func.coalesce(job_runs.c.last_started_at, started_at) <= started_at,
+        where=job_runs.c.last_started_at <= started_at - rest,
     )
     async with database.transaction() as transaction:
         await transaction.connection.execute(statement)
