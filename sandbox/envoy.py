@@ -54,7 +54,7 @@ class Envoy:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._admin_socket.unlink(missing_ok=True)
         configuration = self.folder / "envoy.yaml"
-        configuration.write_text(self._render(sockets))
+        configuration.write_text(self.render(sockets))
         self._child = Child(
             name=f"{self.network} envoy",
             command=[
@@ -80,7 +80,8 @@ class Envoy:
         """The running program."""
         return self._child
 
-    def _render(self, sockets: Sequence[Path]) -> str:
+    def render(self, sockets: Sequence[Path]) -> str:
+        """The configuration for these processes."""
         template = (ROOT / "envoy" / f"{self.network}.yaml").read_text()
         endpoints = [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets]
         return Template(template).substitute(
