@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def analyze(values: Sequence[str]) -> list[Token]:
 
 
 def _words(text: str) -> Iterator[str]:
-    classes = "".join(map(_letter_class, text))
+    classes = text.translate(_CLASSES)
     for found in _WORD.finditer(classes):
         word = _lower(text[found.start() : found.end()])
         for start in range(0, len(word), MAX_TOKEN_LENGTH):
@@ -117,7 +116,14 @@ def _lower(word: str) -> str:
     return word.lower() if word.isascii() else "".join(character.lower()[:1] for character in word)
 
 
-@lru_cache(maxsize=65_536)
+class _Classes(dict[int, str]):
+    """The class of each character, found when it is first met."""
+
+    def __missing__(self, number: int) -> str:
+        found = self[number] = _letter_class(chr(number))
+        return found
+
+
 def _letter_class(character: str) -> str:
     mark = _MARKS.get(character)
     if mark is not None:
@@ -143,3 +149,6 @@ def _letter_class(character: str) -> str:
         return "a"
     place = bisect_right(_PICTOGRAPH_STARTS, ord(character)) - 1
     return "p" if place >= 0 and ord(character) <= _PICTOGRAPHS[place][1] else " "
+
+
+_CLASSES: Final = _Classes()

@@ -45,6 +45,7 @@ def load_index(
 
 def _build(folder: Path, mapping: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]) -> int:
     fields = list(parse_mapping(mapping).values())
+    bounded = [field for field in fields if field.ignore_above is not None]
     ids: list[str] = []
     columns: list[list[Any]] = [[] for _ in fields]
     ignored: dict[str, list[str]] = {}
@@ -55,7 +56,7 @@ def _build(folder: Path, mapping: Mapping[str, Any], documents: Iterable[Mapping
             sources.write(orjson.dumps(source, option=orjson.OPT_APPEND_NEWLINE))
             for field, column in zip(fields, columns, strict=True):
                 column.append(field.values(source))
-            too_long = sorted(field.name for field in fields if field.ignores(source))
+            too_long = sorted(field.name for field in bounded if field.ignores(source))
             if too_long:
                 ignored[str(place)] = too_long
     if len(set(ids)) != len(ids):

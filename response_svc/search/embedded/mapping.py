@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from response_svc.search.embedded.loose import JsonValue
 
 Value: TypeAlias = str | int | float
@@ -114,16 +115,19 @@ def _field(name: str, path: tuple[str, ...], definition: Mapping[str, Any]) -> F
     return Field(name, kind, path, definition.get("ignore_above"))
 
 
-def _at(value: JsonValue, path: tuple[str, ...]) -> Iterator[Any]:
+def _at(value: JsonValue, path: tuple[str, ...]) -> list[Any]:
     """Every value at a path, through lists on the way; nulls are left out."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _at(inner, path)
-    elif not path:
-        if value is not None:
-            yield value
-    elif isinstance(value, Mapping) and path[0] in value:
-        yield from _at(value[path[0]], path[1:])
+    found = [value]
+    for step in path:
+        found = [inner[step] for inner in _flat(found) if isinstance(inner, dict) and step in inner]
+    return [inner for inner in _flat(found) if inner is not None]
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """The values, and in place of each list what it holds."""
+    if not any(isinstance(value, list) for value in values):
+        return values
+    return [inner for value in values for inner in (_flat(value) if isinstance(value, list) else (value,))]
 
 
 def _as_text(value: JsonValue) -> str:
