@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from common.cli import running
 from common.cli.check import run_check
 from common.cli.migrate import run_migrate
 from common.rpc.server import AddressTakenError
 from common.settings import SettingsError, load_settings
+from transfer.errors import TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,22 +36,22 @@ def make_cli(service: Service[Settings, App]) -> typer.Typer:
     @cli.command()
     def serve() -> None:
         """Answer calls, with SERVE_PROCESSES processes, until SIGTERM."""
-        _run(lambda: running.serve(service, settings_or_exit(service)))
+        _run(service.name, lambda: running.serve(service, settings_or_exit(service)))
 
     @cli.command()
     def worker() -> None:
         """Run jobs until SIGTERM. Start one on every worker host."""
-        _run(lambda: running.work(service, settings_or_exit(service)))
+        _run(service.name, lambda: running.work(service, settings_or_exit(service)))
 
     @cli.command()
     def scheduler() -> None:
         """Wake the jobs when they are due, until SIGTERM. Start exactly one."""
-        _run(lambda: running.schedule(service, settings_or_exit(service)))
+        _run(service.name, lambda: running.schedule(service, settings_or_exit(service)))
 
     @cli.command()
     def migrate() -> None:
         """Make or upgrade the tables, and the folders of bundles. Twice is harmless."""
-        _run(lambda: run_migrate(service, settings_or_exit(service)))
+        _run(service.name, lambda: run_migrate(service, settings_or_exit(service)))
 
     @cli.command()
     def check(
@@ -76,9 +78,21 @@ def settings_or_exit(service: Service[Settings, App]) -> Settings:
         raise typer.Exit(EXIT_SETTINGS) from None
 
 
-def _run(command: Callable[[], None]) -> None:
+def _run(name: str, command: Callable[[], None]) -> None:
     try:
         command()
-    except AddressTakenError as error:
-        Console(stderr=True, highlight=False).print(str(error), markup=False, soft_wrap=True)
+    except (AddressTakenError, TransferError, SQLAlchemyError, OSError) as error:
+        console = Console(stderr=True, highlight=False)
+        console.print(f"{name} cannot go on: {_advice(name, error)}", markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_WRONG) from None
+
+
+def _advice(name: str, error: Exception) -> str:
+    """What stopped a command and what to do, without a driver's text where that may hold a name or an address."""
+    if isinstance(error, AddressTakenError | TransferError):
+        return str(error)
+    if isinstance(error, ProgrammingError):
+        return f"the tables are missing, old or not to be read by this user. Run `{name} migrate`, then `{name} check`."
+    if isinstance(error, SQLAlchemyError):
+        return f"the database does not answer ({type(error).__name__}). Start it, or correct DATABASE_URL."
+    return f"{error}. Run `{name} check`."

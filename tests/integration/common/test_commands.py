@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airlock.common.v1 import network_pb2
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from common.cli.check import configured_values
 from common.cli.main import make_cli
 from common.cli.service import Service
+from common.database.transaction import Database
 from common.health.checks import HealthError
+from common.keys import load_keys
 from common.settings import NetworkSettings, load_settings
 
 if TYPE_CHECKING:
@@ -51,14 +54,14 @@ class NoUsers:
 
 
 async def never_built(_settings: Settings) -> Any:
-    raise AssertionError("no command here builds the app")
+    raise AssertionError("this command does not build the app")
 
 
-def run(folder: Path, command: str, *, extra: bool = False) -> Any:
+def run(folder: Path, command: str, *, extra: bool = False, build_app: Any = never_built) -> Any:
     service: Service[Settings, Any] = Service(
         name="airlock-test",
         settings=Settings,
-        build_app=never_built,
+        build_app=build_app,
         jobs=lambda _settings: (),
         migrations=str(folder / "migrations"),
         checks=lambda _settings, _database: [NoUsers()] if extra else [],
@@ -89,6 +92,8 @@ def folder(
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    # The runner's standard output is closed after each command; the log of this process must not end up there.
+    monkeypatch.setattr("common.logging.configure", lambda _settings, _component: None)
     return tmp_path
 
 
@@ -157,3 +162,39 @@ def test_no_command_starts_with_settings_to_correct(
     assert "SECRET_KEY" in refused.output
     assert "REDIS_URL" in refused.output
     assert "changeme" not in refused.output
+
+
+async def reads_tables(settings: Settings) -> Any:
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        async with database.transaction() as transaction:
+            await transaction.connection.execute(text("SELECT 1 FROM one"))
+    finally:
+        await database.close()
+
+
+async def loads_keys(settings: Settings) -> Any:
+    load_keys(settings)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize(
+    ("change", "build_app", "advice"),
+    [
+        ({}, reads_tables, "Run `airlock-test migrate`"),
+        ({"DATABASE_URL": "postgresql://user:hunter2@127.0.0.1:1/none"}, reads_tables, "correct DATABASE_URL"),
+        ({"SIGNING_KEY_FILE": "bad.key"}, loads_keys, "bad.key"),
+    ],
+)
+def test_what_stops_a_start_is_said_in_one_line_with_the_next_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, change: dict[str, str], build_app: Any, advice: str
+) -> None:
+    (folder / "bad.key").write_text("no key")
+    monkeypatch.setenv("SERVE_PROCESSES", "1")
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    refused = run(folder, command, build_app=build_app)
+    assert refused.exit_code == 1
+    assert advice in refused.output
+    assert "Traceback" not in refused.output
+    assert "hunter2" not in refused.output
