@@ -33,6 +33,10 @@ def broken_rules(visited: Visited) -> Iterator[tuple[Path, str]]:
         values = getattr(message, _EXACT_FIELD_NAMES[name])
         if any("*" in value for value in ([values] if isinstance(values, str) else values)):
             yield (*path, _EXACT_FIELD_NAMES[name]), "must name fields exactly, without *"
+    elif name == "RangeQuery":
+        for one, other in (("gt", "gte"), ("lt", "lte")):
+            if message.HasField(one) and message.HasField(other):
+                yield path, f"must have either {one} or {other}, not both"
     elif name == "SourceFilter" and message.HasField("enabled") and (message.includes or message.excludes):
         yield path, "must either be enabled or disabled as a whole, or list fields"
     elif name == "Query" and "boost" in message.terms and message.terms["boost"].HasField("boost"):

@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from response_svc.search.embedded import buckets, metrics
-from response_svc.search.embedded.refusals import refused
+from response_svc.search.embedded.refusals import refused, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airlock.search.v1.aggregation_pb2 import Aggregation
+    from airlock.search.v1.aggregation_pb2 import Aggregation, TermsAggregation
 
     from response_svc.search.embedded.context import Context
 
@@ -51,13 +51,18 @@ def _one(context: Context, name: str, aggregation: Aggregation, documents: Seque
             raise refused(f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
         return _METRICS[kind](context, definition, documents)
 
-    return _BUCKETS[kind](context, definition, documents, _Inside(context, aggregation.aggs))
+    inside = _Inside(context, aggregation.aggs)
+    # What Elasticsearch refuses inside a bucket it refuses even if no bucket is made.
+    inside(())
+    return _BUCKETS[kind](context, definition, documents, inside)
 
 
 class _Inside:
     """The aggregations inside a bucket."""
 
     def __init__(self, context: Context, aggregations: Mapping[str, Aggregation]) -> None:
+        if any(inner.HasField("terms") and _shows_empty(inner.terms) for inner in aggregations.values()):
+            raise unsupported("a terms aggregation with min_doc_count 0 inside another aggregation")
         self._context = context
         self._aggregations = aggregations
 
@@ -69,3 +74,7 @@ class _Inside:
         """As what a figure without a value is ordered: the largest of none comes before all, the rest after."""
         largest = self._aggregations[name].HasField("max") or figure == "max"
         return -math.inf if largest else math.inf
+
+
+def _shows_empty(terms: TermsAggregation) -> bool:
+    return terms.HasField("min_doc_count") and not terms.min_doc_count

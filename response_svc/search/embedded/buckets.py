@@ -62,28 +62,36 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
         for value in context.index.column(field).distinct:
             grouped.setdefault(value, [])
     size = definition.size if definition.HasField("size") else DEFAULT_SIZE
-    by_metric = any(not order.key.startswith("_") for order in definition.order)
-    counted = {value: own for value, own in grouped.items() if len(own) >= least}
-    made = (
-        [_TermBucket(value, {"doc_count": len(own)}, own) for value, own in counted.items()]
-        if not by_metric
-        else [_TermBucket(value, inner(own), own) for value, own in counted.items()]
-    )
-    ordered = sorted_buckets(made, definition.order, inner.empty_figure, by_default="_count")
-    shown = [
-        _term_bucket(field, bucket, bucket.content if by_metric else inner(bucket.documents))
-        for bucket in ordered[:size]
+    by_figure = any(not order.key.startswith("_") for order in definition.order)
+    made = [
+        _TermBucket(value, inner(own) if by_figure else {"doc_count": len(own)}, own) for value, own in grouped.items()
     ]
-    rest = sum(len(bucket.documents) for bucket in ordered[size:])
-    error = 0 if _is_exact(definition, size, len(counted)) else -1
-    return {"doc_count_error_upper_bound": error, "sum_other_doc_count": rest, "buckets": shown}
+    ordered = sorted_buckets(made, definition.order, inner.empty_figure, by_default="_count")
+    # Elasticsearch looks at so many terms only, and drops those that are too rare from among them.
+    looked_at = max(size, definition.shard_size if definition.HasField("shard_size") else _looked_at(definition, size))
+    kept = [bucket for bucket in ordered[:looked_at] if len(bucket.documents) >= least]
+    rest = sum(len(bucket.documents) for bucket in (*kept[size:], *ordered[looked_at:]))
+    exact = len(ordered) <= looked_at or _is_exact(definition)
+    return {
+        "doc_count_error_upper_bound": 0 if exact else -1,
+        "sum_other_doc_count": rest,
+        "buckets": [
+            _term_bucket(field, bucket, bucket.content if by_figure else inner(bucket.documents))
+            for bucket in kept[:size]
+        ],
+    }
 
 
-def _is_exact(definition: TermsAggregation, size: int, buckets: int) -> bool:
-    """Whether Elasticsearch vouches for the counts: it looks at so many terms only, the rarest of which it may miss."""
-    looked_at = max(size, definition.shard_size if definition.HasField("shard_size") else size * 3 // 2 + 10)
-    by_count = not definition.order or (definition.order[0].key == "_count" and definition.order[0].descending)
-    return buckets <= looked_at or by_count or definition.order[0].key == "_key"
+def _looked_at(definition: TermsAggregation, size: int) -> int:
+    """How many terms Elasticsearch looks at where nothing is said: more than are shown, unless they come by key."""
+    by_key = len(definition.order) == 1 and definition.order[0].key == "_key"
+    return size if by_key else size * 3 // 2 + 10
+
+
+def _is_exact(definition: TermsAggregation) -> bool:
+    """Whether the counts are vouched for whatever was not looked at: the most frequent, or the first by key."""
+    order = definition.order[0] if definition.order else None
+    return order is None or order.key == "_key" or (order.key == "_count" and order.descending)
 
 
 class _TermBucket:
@@ -241,13 +249,13 @@ def _limit(bucket: Message, name: str, read: Callable[[Any], float], without: fl
 
 def filtered(context: Context, definition: Query, documents: Sequence[int], inner: Inner) -> dict[str, Any]:
     """The documents that a query matches."""
-    matched = matching.match(context, definition)
+    matched = matching.match_once(context, definition)
     return inner([ordinal for ordinal in documents if ordinal in matched])
 
 
 def filters(context: Context, definition: FiltersAggregation, documents: Sequence[int], inner: Inner) -> dict[str, Any]:
     """A bucket for each of several queries, and one for what none of them matches if that is asked for."""
-    matched = {name: matching.match(context, definition.filters[name]) for name in sorted(definition.filters)}
+    matched = {name: matching.match_once(context, definition.filters[name]) for name in sorted(definition.filters)}
     made = {name: inner([ordinal for ordinal in documents if ordinal in scores]) for name, scores in matched.items()}
     if definition.HasField("other_bucket_key") or definition.other_bucket:
         name = definition.other_bucket_key or "_other_"

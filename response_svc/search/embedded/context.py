@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from response_svc.search.answers import EngineTimeoutError
@@ -11,6 +11,7 @@ from response_svc.search.answers import EngineTimeoutError
 if TYPE_CHECKING:
     from response_svc.search.embedded.mapping import Field
     from response_svc.search.embedded.opened import OpenIndex
+    from response_svc.search.embedded.texts import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Context:
     index: OpenIndex
     now_millis: int
     deadline: float
+    matched: dict[bytes, Scores] = field(default_factory=dict)
+    """What the queries of aggregations match, by their bytes: each is asked again in every bucket around it."""
 
     def check_deadline(self) -> None:
         """Raises EngineTimeoutError when the time is over; called wherever work could be long."""

@@ -87,24 +87,27 @@ def multi_match(context: Context, query: MultiMatchQuery) -> Scores:
         raise unsupported("multi_match with slop")
     matching = _Matching.of(query)
     found = []
-    for entry in query.fields:
-        name, _, boost = entry.partition("^")
+    for name, factor in _boosts(query.fields).items():
         scores = (
             _phrase_field(context, name, matching.value, lenient=matching.lenient)
             if kind == _PHRASE
             else _match_field(context, name, matching)
         )
-        factor = _boost(entry, boost)
         found.append({ordinal: score * factor for ordinal, score in scores.items()})
     default = 1.0 if kind == _MOST_FIELDS else 0.0
     return _best(found, query.tie_breaker if query.HasField("tie_breaker") else default)
 
 
-def _boost(entry: str, boost: str) -> float:
-    try:
-        return float(boost) if boost else 1.0
-    except ValueError:
-        raise refused(f"the boost of the field {entry} is no number") from None
+def _boosts(fields: Sequence[str]) -> dict[str, float]:
+    """The boost of each field; one that is named twice counts once, with its last boost."""
+    boosts = {}
+    for entry in fields:
+        name, _, boost = entry.partition("^")
+        try:
+            boosts[name] = float(boost) if boost else 1.0
+        except ValueError:
+            raise refused(f"the boost of the field {entry} is no number") from None
+    return boosts
 
 
 def _best(found: Sequence[Scores], tie_breaker: float) -> Scores:

@@ -38,6 +38,14 @@ def match(context: Context, query: Query) -> Scores:
     return boosted(_WHOLE[kind](context, clause), clause)
 
 
+def match_once(context: Context, query: Query) -> Scores:
+    """As `match`, for a query that is asked again and again in one search."""
+    key = query.SerializeToString(deterministic=True)
+    if key not in context.matched:
+        context.matched[key] = match(context, query)
+    return context.matched[key]
+
+
 def boosted(scores: Scores, clause: Message) -> Scores:
     """The scores times the clause's boost."""
     if not clause.HasField("boost") or clause.boost == 1:
@@ -88,8 +96,10 @@ def _bool(context: Context, query: BoolQuery) -> Scores:
     for clause in query.filter:
         matched.require(match(context, clause), scoring=False)
     optional = [match(context, clause) for clause in query.should]
-    required = 0 if query.must or query.filter or not optional else 1
-    if query.HasField("minimum_should_match"):
+    only_excludes = not (query.must or query.filter or optional)
+    required = 1 if optional and not (query.must or query.filter) else 0
+    # Elasticsearch forgets the minimum of a query that only excludes.
+    if query.HasField("minimum_should_match") and not only_excludes:
         required = max(required, required_matches(query.minimum_should_match, len(optional)))
     scores = combine(matched.scores, optional, required, context.index.count)
     for clause in query.must_not:

@@ -42,6 +42,8 @@ def missing_value(context: Context, field: Field, missing: Scalar) -> JsonValue:
     if field.kind is Kind.KEYWORD:
         return plain_text(value)
     if field.kind is Kind.BOOLEAN:
+        if not isinstance(value, bool):
+            raise unsupported(f"a missing value for [{field.name}] that is neither true nor false")
         return bool_of(field, value)
     if field.kind is Kind.DATE:
         return DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis).bound(plain_text(value), round_up=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from common.search.scalars import scalar_value
 from response_svc.search.embedded import patterns
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser, find_zone
-from response_svc.search.embedded.mapping import Field, Kind, Value
+from response_svc.search.embedded.mapping import WHOLE_NUMBER_BITS, Field, Kind, Value
 from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import Plain, bool_of, is_textual, number_of, plain_text
 
@@ -46,7 +46,7 @@ def term(context: Context, name: str, query: TermQuery) -> Scores:
     field = context.field(name)
     if field is None:
         return {}
-    if query.case_insensitive:
+    if query.case_insensitive and value != "":
         return _constant(context, field, _same_letters(field, plain_text(value)))
     return term_scores(context, field, value)
 
@@ -74,7 +74,18 @@ def terms(context: Context, name: str, query: TermsQuery) -> Scores:
         raise refused(f"a value for the field {name} is null")
     if field is None:
         return {}
+    _check_size(field, values)
     return {ordinal: 1.0 for value in values for ordinal in term_scores(context, field, value)}
+
+
+def _check_size(field: Field, values: Iterable[Plain]) -> None:
+    """Elasticsearch takes any number for a `term`, but not for `terms` and ranges."""
+    if field.kind not in WHOLE_NUMBER_BITS:
+        return
+    highest = 1 << (WHOLE_NUMBER_BITS[field.kind] - 1)
+    for value in values:
+        if not -highest <= number_of(field, value) < highest:
+            raise refused(f"Value [{plain_text(value)}] is out of range for the field {field.name}")
 
 
 def exists(context: Context, query: ExistsQuery) -> Scores:
@@ -101,6 +112,8 @@ def in_range(context: Context, name: str, query: RangeQuery) -> Scores:
         raise unsupported("a range with a relation")
     if field.kind is not Kind.DATE and (query.HasField("format") or query.HasField("time_zone")):
         raise refused(f"the field {name} is of type {field.kind.value}, which takes no format or time zone in a range")
+    if not _bounds(query):
+        return dict.fromkeys(context.index.present(field), 1.0)
     inside = _inside(context, field, query)
     if field.kind is Kind.TEXT:
         return _constant(context, field, inside)
@@ -218,16 +231,23 @@ def _inside(context: Context, field: Field, query: RangeQuery) -> Callable[[Any]
 def _bound(field: Field, value: Plain) -> Value:
     if is_textual(field):
         return plain_text(value)
-    return bool_of(field, value) if field.kind is Kind.BOOLEAN else number_of(field, value)
+    if field.kind is Kind.BOOLEAN:
+        return bool_of(field, value)
+    _check_size(field, [value])
+    return number_of(field, value)
 
 
 def _date_bounds(context: Context, value: Plain) -> tuple[int, int]:
     """The first and the last millisecond that a date of some precision means."""
     parser = DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis)
-    if not isinstance(value, str):
-        parser = parser.of_numbers()
-    text = plain_text(value)
-    return parser.bound(text, round_up=False), parser.bound(text, round_up=True)
+    return _date(parser, value, round_up=False), _date(parser, value, round_up=True)
+
+
+def _date(parser: DateParser, value: Plain, *, round_up: bool) -> int:
+    if isinstance(value, float):
+        raise unsupported("a date that is a number with a fraction")
+    own = parser if isinstance(value, str) else parser.of_numbers()
+    return own.bound(plain_text(value), round_up=round_up)
 
 
 def _date_range(context: Context, query: RangeQuery) -> tuple[int | None, int | None]:
@@ -237,10 +257,7 @@ def _date_range(context: Context, query: RangeQuery) -> tuple[int | None, int | 
     said = _bounds(query)
 
     def bound(name: str, *, round_up: bool, shift: int) -> list[int]:
-        if name not in said:
-            return []
-        own = parser if isinstance(said[name], str) else parser.of_numbers()
-        return [own.bound(plain_text(said[name]), round_up=round_up) + shift]
+        return [_date(parser, said[name], round_up=round_up) + shift] if name in said else []
 
     lows = bound("gte", round_up=False, shift=0) + bound("gt", round_up=True, shift=1)
     highs = bound("lte", round_up=True, shift=0) + bound("lt", round_up=False, shift=-1)

@@ -50,7 +50,7 @@ def number_of(field: Field, value: Plain) -> int | float:
 
 def bool_of(field: Field, value: Plain) -> int:
     """0 or 1 for a boolean field."""
-    words = {"true": 1, "false": 0, "": 0}
+    words = {"true": 1, "false": 0}
     text = value if isinstance(value, str) else plain_text(value)
     if text not in words:
         raise refused(f"Can't parse boolean value [{text}] for the field {field.name}, expected [true] or [false]")

@@ -45,6 +45,7 @@ QUERIES: list[Body] = [
     {"multi_match": {"query": "san bay", "fields": ["title", "place.name"], "tie_breaker": 0.3}},
     {"multi_match": {"query": "san francisco", "fields": ["title", "place.name"], "type": "phrase"}},
     {"multi_match": {"query": "san 1", "fields": ["title", "views"], "lenient": True}},
+    {"multi_match": {"query": "san", "fields": ["title", "title^2"], "tie_breaker": 0.5}},
     {"multi_match": {"query": "شیراز", "fields": ["title", "place.name"], "operator": "and"}},
     {"term": {"title": "san"}},
     {"term": {"title": "San"}},
@@ -81,6 +82,7 @@ QUERIES: list[Body] = [
     {"range": {"price": {"lt": 0}}},
     {"range": {"tags": {"gte": "a", "lt": "c"}}},
     {"range": {"title": {"gte": "s"}}},
+    {"range": {"title": {}}},
     {"range": {"open": {"gte": True}}},
     {"range": {"published": {"gte": "2013-03-01", "lt": "2013-04-01"}}},
     {"range": {"published": {"lte": "2013-01"}}},
@@ -128,6 +130,8 @@ QUERIES: list[Body] = [
     {"ids": {"values": ["1", "9", "none"]}},
     {"bool": {}},
     {"bool": {"must_not": [{"term": {"tags": "a"}}]}},
+    {"bool": {"must_not": [{"term": {"tags": "a"}}], "minimum_should_match": 2}},
+    {"bool": {"filter": [{"term": {"tags": "a"}}], "minimum_should_match": 2}},
     {"bool": {"filter": [{"term": {"tags": "a"}}]}},
     {"bool": {"should": [{"term": {"tags": "a"}}, {"term": {"views": 1}}]}},
     {"bool": {"should": [{"term": {"tags": "a"}}, {"term": {"views": 1}}], "filter": [{"match_all": {}}]}},
@@ -212,6 +216,10 @@ AGGREGATIONS: list[Body] = [
         for way in ("asc", "desc")
         for size in (3, 50)
     ],
+    {"terms": {"field": "price", "size": 2, "min_doc_count": 2}},
+    {"terms": {"field": "tags", "size": 2, "min_doc_count": 3, "order": {"_count": "asc"}}},
+    {"terms": {"field": "tags", "size": 2, "shard_size": 3}},
+    {"terms": {"field": "tags", "size": 5, "min_doc_count": 5, "order": {"_key": "desc"}}},
     {"terms": {"field": "views"}},
     {"terms": {"field": "views", "missing": 0}},
     {"terms": {"field": "price", "size": 3}},
@@ -304,7 +312,9 @@ REFUSED: list[Body] = [
     {"query": {"range": {"views": {"gte": "many"}}}},
     {"query": {"range": {"published": {"gte": "2013/01/01"}}}},
     {"query": {"range": {"published": {"gte": "2013-1-1"}}}},
+    {"query": {"terms": {"rank": [99999999999]}}},
     {"query": {"wildcard": {"views": "1*"}}},
+    {"size": 0, "aggs": {"a": {"terms": {"field": "nowhere"}, "aggs": {"b": {"filter": {"term": {"open": "x"}}}}}}},
     {"query": {"prefix": {"views": "1"}}},
     {"query": {"fuzzy": {"views": "1"}}},
 ]
@@ -316,6 +326,9 @@ UNSUPPORTED: list[Body] = [
     {"query": {"multi_match": {"query": "sa", "fields": ["title"], "type": "bool_prefix"}}},
     {"query": {"range": {"published": {"gte": "1 Jan 2013", "format": "d MMM yyyy"}}}},
     {"aggs": {"a": {"date_histogram": {"field": "published", "fixed_interval": "7d", "time_zone": "Asia/Tehran"}}}},
+    {"aggs": {"a": {"missing": {"field": "open"}, "aggs": {"b": {"terms": {"field": "rank", "min_doc_count": 0}}}}}},
+    {"query": {"range": {"published": {"gte": 2.5}}}},
+    {"query": {"fuzzy": {"title": {"value": "s", "fuzziness": 2}}}},
 ]
 
 

@@ -154,6 +154,8 @@ def two_clauses() -> Search:
         (Search(query=Query(terms={"boost": TermsQuery(boost=2.0)})), "query.terms"),
         (read({"query": {"multi_match": {"query": "x", "fields": ["a*"]}}}), "query.multi_match.fields"),
         (read({"query": {"exists": {"field": "a*"}}}), "query.exists.field"),
+        (read({"query": {"range": {"f": {"gt": 1, "gte": 2}}}}), "query.range.f"),
+        (read({"query": {"range": {"f": {"lte": 1, "lt": 2}}}}), "query.range.f"),
         (read({"aggs": {"a": {"histogram": {"field": "f", "interval": 0}}}}), "aggs.a.histogram.interval"),
         (read({"aggs": {"a>b": {"avg": {"field": "f"}}}}), "aggs.a>b"),
     ],
