@@ -78,8 +78,8 @@ lint: lint-python lint-types lint-imports lint-protos lint-gen ## All checks of 
 
 .PHONY: lint-python
 lint-python: $(READY)
-	ruff check --quiet .
-	ruff format --quiet --check .
+	ruff check --quiet --no-cache .
+	ruff format --quiet --no-cache --check .
 
 .PHONY: lint-types
 lint-types: $(READY)

@@ -1,13 +1,13 @@
 """The refusals that a caller can meet, each with one reason. `common.rpc.errors` gives them their gRPC status.
 
-    AirlockError
-    ├── InvalidFieldError        ├── NotFoundError             ├── ResultNotReadyError
-    ├── CredentialsMissingError  ├── AlreadyExistsError        ├── BundleRefusedError
-    ├── CredentialsWrongError    ├── WrongStateError           ├── UnavailableError
-    ├── TokenInvalidError        ├── QueryInvalidError         ├── PageTokenInvalidError
-    ├── TokenExpiredError        ├── QueryLimitError           ├── StreamStoppedError
-    ├── SessionEndedError        ├── IndexNotAllowedError      └── RateLimitedError
-    └── PermissionMissingError   └── IdempotencyConflictError
+AirlockError
+├── InvalidFieldError         ├── NotFoundError             ├── ResultNotReadyError
+├── CredentialsMissingError   ├── AlreadyExistsError        ├── BundleRefusedError
+├── CredentialsWrongError     ├── WrongStateError           ├── UnavailableError
+├── TokenInvalidError         ├── QueryInvalidError         ├── RateLimitedError
+├── TokenExpiredError         ├── QueryLimitError           ├── PageTokenInvalidError
+├── SessionEndedError         ├── IndexNotAllowedError      └── StreamStoppedError
+├── PermissionMissingError    ├── IdempotencyConflictError
 """
 
 from __future__ import annotations

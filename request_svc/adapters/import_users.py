@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from airlock.bundle.v1.record_pb2 import Record
-from common.batches.snapshots import ask_for_snapshot, snapshot_came
 from sqlalchemy.exc import IntegrityError
-from transfer.bundle.replication import row_digest
 
 from common.auth.sessions import end_user_sessions
+from common.batches.snapshots import ask_for_snapshot, snapshot_came
 from request_svc.adapters import user_replica
 from request_svc.adapters.tables import ROLES
 from request_svc.domain.replica import is_newer
+from transfer.bundle.replication import row_digest
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from transfer.bundle.replication import TableDigest
 
 from request_svc.adapters.tables import replica_states, users
 from request_svc.domain.replica import ReplicaState
+from transfer.bundle.replication import TableDigest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
