@@ -30,6 +30,7 @@ from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.create_admin import create_admin
 from transfer.bundle.names import kind_from_name
+from transfer.bundle.peek import peek
 from transfer.spool.inbox import Inbox
 from transfer.spool.medium import deliver, take
 
@@ -129,8 +130,8 @@ class Side:
 
     def bundles(self, kind: str) -> list[Path]:
         """What waits to be carried, the oldest first."""
-        folder = self.export_dir / kind
-        return sorted(path for path in folder.glob(f"{kind}_*.pb.enc"))
+        paths = (self.export_dir / kind).glob(f"{kind}_*.pb.enc")
+        return sorted(paths, key=lambda path: peek(path).header.sequence)
 
     async def value(self, statement: str, **values: Any) -> Any:
         """The one value that a statement gives here."""
