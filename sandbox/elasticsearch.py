@@ -7,6 +7,7 @@ python -m sandbox.elasticsearch test --version 9.5.3     the engine's contract a
 from __future__ import annotations
 
 import argparse
+import base64
 import fcntl
 import json
 import os
@@ -17,7 +18,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 from contextlib import contextmanager, suppress
@@ -38,12 +38,20 @@ if TYPE_CHECKING:
 DEFAULT_VERSION: Final = "8.19.21"
 CONTRACT_TESTS: Final = "tests/integration/search"
 USERNAME: Final = "airlock"
+READER: Final = "reader"
+"""A user who may only search, as the service's own should; with the same password."""
 _REPOSITORY: Final = Path(__file__).parent.parent
 _ARTIFACT: Final = "org.elasticsearch.distribution.integ-test-zip:elasticsearch:{}:zip"
 _LEAST_JAVA: Final = {8: 17, 9: 21}
 _READY_SECONDS: Final = 180
 _STOP_SECONDS: Final = 30
 _FETCH_SECONDS: Final = 900
+_READER_ROLE: Final = """\
+reader:
+  indices:
+    - names: ["airlock-contract-*", "cities", "flights"]
+      privileges: ["read"]
+"""
 _HEAP: Final = "-Xms512m -Xmx512m"
 
 
@@ -59,7 +67,7 @@ class ElasticsearchNode:
     """One node with fresh data on a loopback port, gone when it is stopped."""
 
     def __init__(self, version: str = DEFAULT_VERSION, *, port: int = 0, security: bool = False) -> None:
-        """Port 0 is any free one. With `security` only USERNAME with the generated `password` is let in."""
+        """Port 0 is any free one. With `security`, USERNAME and READER are let in by the generated `password`."""
         self.version = version
         self.port = port
         self.password = secrets.token_urlsafe(18) if security else ""
@@ -90,8 +98,11 @@ class ElasticsearchNode:
         try:
             environment = self._configure(self._folder, program.parent, java)
             if self.password:
-                self._run(program / "elasticsearch-users", "useradd", USERNAME, "-p", self.password, "-r", "superuser",
-                          environment=environment)  # fmt: skip
+                for name, role in ((USERNAME, "superuser"), (READER, READER)):
+                    self._run(
+                        program / "elasticsearch-users", "useradd", name, "-p", self.password, "-r", role,
+                        environment=environment,
+                    )  # fmt: skip
             self._child = Child(
                 name=f"Elasticsearch {self.version}",
                 command=[str(program / "elasticsearch")],
@@ -136,6 +147,7 @@ class ElasticsearchNode:
         }
         lines = [f"{name}: {value}\n" for name, value in settings.items()]
         (folder / "config" / "elasticsearch.yml").write_text("".join(lines))
+        (folder / "config" / "roles.yml").write_text(_READER_ROLE)
         if self._user is not None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, self._user.user_id, self._user.group_id)
@@ -160,11 +172,12 @@ class ElasticsearchNode:
         self.check_running()
         # This distribution answers 405 on `/`, so the cluster's health is what tells that it is up.
         request = urllib.request.Request(f"{self.url}/_cluster/health")  # noqa: S310 # Always http on the loopback.
+        if self.password:
+            token = base64.b64encode(f"{USERNAME}:{self.password}".encode()).decode()
+            request.add_header("authorization", f"Basic {token}")
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 # As above.
                 return json.load(answer)["status"] in {"green", "yellow"}
-        except urllib.error.HTTPError as error:
-            return bool(self.password) and error.code == 401  # Security answers before all else.
         except (OSError, ValueError, KeyError):
             return False
 
@@ -274,7 +287,10 @@ def run(node: ElasticsearchNode) -> int:
 def test(node: ElasticsearchNode) -> int:
     """Runs the engine's contract against a node; a test that is skipped counts as failed."""
     with _stopped_by_signals(), node:
-        environment = os.environ | {"ELASTICSEARCH_TEST_URL": node.url}
+        environment = os.environ | {
+            "ELASTICSEARCH_TEST_URL": node.url,
+            "ELASTICSEARCH_TEST_PASSWORD": node.password,
+        }
         command = [sys.executable, "-m", "pytest", "-q", "-m", "elasticsearch", CONTRACT_TESTS]
         done = subprocess.run(command, cwd=_REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="", flush=True)  # A command.
@@ -289,7 +305,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="0 is any free one")
     parser.add_argument("--security", action="store_true", help="ask for name and password, which are printed")
     options = parser.parse_args(arguments)
-    node = ElasticsearchNode(options.version, port=options.port, security=options.security)
+    # The contract holds for an account that may only search, so its test needs security.
+    security = options.security or options.command == "test"
+    node = ElasticsearchNode(options.version, port=options.port, security=security)
     try:
         return run(node) if options.command == "run" else test(node)
     except (SandboxError, subprocess.SubprocessError) as error:

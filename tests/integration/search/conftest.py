@@ -12,6 +12,7 @@ import pytest
 
 from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
 from response_svc.search.embedded import EmbeddedEngine, load_index
+from sandbox.elasticsearch import READER, USERNAME
 from tests.integration.search.data import DOCUMENTS, MAPPING
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def elasticsearch_url(index: str) -> Iterator[str]:
     url = os.environ.get("ELASTICSEARCH_TEST_URL")
     if not url:
         pytest.skip("no real Elasticsearch: start one with `make elasticsearch` and name it in ELASTICSEARCH_TEST_URL")
-    with httpx.Client(base_url=url, timeout=60) as client:
+    password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
+    auth = httpx.BasicAuth(USERNAME, password) if password else None
+    with httpx.Client(base_url=url, auth=auth, timeout=60) as client:
         settings = {"number_of_shards": 1, "number_of_replicas": 0}
         client.put(f"/{index}", json={"settings": settings, "mappings": MAPPING}).raise_for_status()
         lines = []
@@ -65,7 +68,11 @@ async def embedded(embedded_folder: str) -> AsyncIterator[EmbeddedEngine]:
 
 @pytest.fixture
 async def elasticsearch(elasticsearch_url: str) -> AsyncIterator[ElasticsearchEngine]:
-    engine = ElasticsearchEngine(ElasticsearchAccess(elasticsearch_url))
+    """As a user who may only search, where there are users."""
+    password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
+    engine = ElasticsearchEngine(
+        ElasticsearchAccess(elasticsearch_url, username=READER if password else None, password=password)
+    )
     yield engine
     await engine.close()
 

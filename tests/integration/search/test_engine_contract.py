@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from response_svc.search.answers import (
     EngineAnswer,
     EngineRefusedError,
     EngineTimeoutError,
+    EngineUnavailableError,
     ResultTooLargeError,
     UnsupportedQueryError,
 )
@@ -124,7 +126,7 @@ async def test_what_the_mapping_does_not_allow_is_refused_for_good(
 
 async def test_an_index_that_is_not_there_is_refused(engine: SearchEngine) -> None:
     with pytest.raises(EngineRefusedError, match="no such index"):
-        await ask(engine, "nowhere", {})
+        await ask(engine, "airlock-contract-nowhere", {})
 
 
 async def test_an_answer_beyond_its_bytes_is_refused(engine: SearchEngine, index: str) -> None:
@@ -135,6 +137,14 @@ async def test_an_answer_beyond_its_bytes_is_refused(engine: SearchEngine, index
 async def test_an_engine_says_that_it_is_well(engine: SearchEngine) -> None:
     health = await engine.check()
     assert health.healthy, health.detail
+
+
+@pytest.mark.elasticsearch
+async def test_an_index_that_the_account_may_not_read_is_never_answered(elasticsearch: ElasticsearchEngine) -> None:
+    # Without security there are no accounts, and the index is simply not there.
+    secured = bool(os.environ.get("ELASTICSEARCH_TEST_PASSWORD"))
+    with pytest.raises(EngineUnavailableError if secured else EngineRefusedError):
+        await ask(elasticsearch, "secrets", {})
 
 
 @pytest.mark.elasticsearch
