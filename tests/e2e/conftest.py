@@ -28,10 +28,11 @@ story_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test of real processes waits for all of them, which a busy machine may take minutes to start."""
+    """Tests of real processes share them, so they stay in one pytest process; the first one waits for all to start."""
     for item in items:
         if "running" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.xdist_group("running"))
 
 
 @pytest.fixture(scope="session")

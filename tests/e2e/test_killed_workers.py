@@ -86,7 +86,7 @@ def test_a_worker_killed_in_a_query(running: Running) -> None:
     assert_answered_once(running, asked)
 
 
-def test_a_killed_serve_process_is_not_noticed_by_callers(running: Running) -> None:
+def test_a_killed_serve_process_is_not_noticed_by_those_who_read(running: Running) -> None:
     victims = running.pair.request.processes.child("serve").descendants()
     victims[0].send_signal(signal.SIGKILL)
     for _ in range(50):
