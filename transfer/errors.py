@@ -280,6 +280,13 @@ class NoSpaceError(SpoolError):
     default_next_step = "Free space on that disk; the next run tries again and nothing is lost."
 
 
+class UnreadableError(SpoolError):
+    """A file that was found cannot be read; others on the same disk may well be."""
+
+    defect = "unreadable"
+    default_next_step = "What holds the file is failing: have the bundle taken again, with another medium."
+
+
 def spool_error(doing: str, path: str | os.PathLike[str], error: OSError) -> SpoolError:
     """The error for what the system says, as `<doing> <path>: <reason>`; `doing` is a verb such as "Writing"."""
     kind = NoSpaceError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolError

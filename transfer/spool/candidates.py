@@ -17,7 +17,7 @@ from transfer.bundle.hashing import HashedFile, hash_descriptor
 from transfer.bundle.header import filename_of
 from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME, network_name
 from transfer.bundle.peek import PeekedEnds, peek_descriptor
-from transfer.errors import BundleError, TransferError, spool_error
+from transfer.errors import BundleError, TransferError, UnreadableError, spool_error
 from transfer.spool.walking import Found, open_found, walk
 
 if TYPE_CHECKING:
@@ -137,11 +137,12 @@ def _loosely(data: bytes) -> BundleHeader | None:
 
 
 def hash_open(descriptor: int, path: PurePath) -> HashedFile:
-    """Reads an open candidate whole. Raises a BundleError if it is damaged, SpoolError if it cannot be read."""
+    """Reads an open candidate whole. Raises a BundleError if it is damaged, UnreadableError if it cannot be read."""
     try:
         return hash_descriptor(descriptor)
     except OSError as error:
-        raise spool_error("Reading", path, error) from error
+        msg = f"Reading {path} failed: {error.strerror or error}."
+        raise UnreadableError(msg) from error
 
 
 def same_as(hashed: HashedFile, path: Path) -> bool:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
-from transfer.errors import BundleError, ReadBackError, spool_error
+from transfer.errors import BundleError, ReadBackError, UnreadableError, spool_error
 from transfer.spool.durable import replace_durably, temporary_beside
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def copy_bundle(source: int, target: Path, disk: Disk, on_bytes: Callable[[int],
     """Copies the open file `source` to `target`, replacing what is there, and returns its hashes.
 
     `on_bytes` is told of every byte twice: when it is written and when it is read back. Raises a BundleError if the
-    source is no whole bundle, ReadBackError if the copy is not the same, SpoolError or NoSpaceError; then nothing is
-    left behind.
+    source is no whole bundle, UnreadableError if it cannot be read, ReadBackError if the copy is not the same,
+    SpoolError or NoSpaceError; then nothing is left behind.
     """
     temporary = temporary_beside(target)
     try:
@@ -58,16 +58,27 @@ def _write(source: int, temporary: Path, disk: Disk, on_bytes: Callable[[int], N
     try:
 
         def sink(piece: memoryview) -> None:
-            disk.write(descriptor, piece)
+            try:
+                disk.write(descriptor, piece)
+            except OSError as error:
+                raise spool_error("Writing to", temporary.parent, error) from error
             on_bytes(len(piece))
 
-        written = hash_descriptor(source, sink)
+        written = _read(source, sink)
         disk.flush(descriptor)
         # Whatever is still in memory would be read back from there instead of from the medium.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
     return written
+
+
+def _read(source: int, sink: Callable[[memoryview], None]) -> HashedFile:
+    try:
+        return hash_descriptor(source, sink)
+    except OSError as error:
+        msg = f"The bundle cannot be read to its end: {error.strerror or error}."
+        raise UnreadableError(msg) from error
 
 
 def _read_back(temporary: Path, written: HashedFile, on_bytes: Callable[[int], None]) -> None:

@@ -1,7 +1,7 @@
 """`deliver`: the bundles that a medium brings go into an inbox, each whole, and nothing else is touched.
 
 It may run twice and be stopped anywhere. Nothing on the medium is deleted. Signatures are checked by the import, not
-here: what is refused here is only what could never be imported, because it is damaged.
+here: what is refused here is only what could never be imported, because it is damaged or cannot be read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transfer.bundle.names import BUNDLE_SUFFIX, SIDECAR_SUFFIX, kind_name, network_name
-from transfer.errors import BundleError, MediumError, MixedDirectionsError, NoSpaceError
+from transfer.errors import BundleError, MediumError, MixedDirectionsError, NoSpaceError, UnreadableError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, look, same_as
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import make_folder
@@ -69,7 +69,8 @@ def deliver(
             except NoSpaceError:
                 # Something smaller may still fit.
                 report.left_behind.append(candidate)
-            except (BundleError, MediumError) as error:
+            except (BundleError, MediumError, UnreadableError) as error:
+                # One bad place on a medium keeps nothing else on it from being delivered.
                 report.refused.append(RefusedFile(candidate.path, error))
     return report
 

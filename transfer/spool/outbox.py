@@ -209,10 +209,18 @@ def _files(folder: Path) -> Iterator[OutboxFile]:
         if named is None or path.is_symlink() or not path.is_file():
             continue
         try:
-            ends = peek(path)
-        except BundleError:
-            ends = None
-        yield OutboxFile(path, named.kind, path.stat().st_size, ends)
+            yield OutboxFile(path, named.kind, path.stat().st_size, _ends(path))
+        except (FileNotFoundError, SpoolError):
+            # A run beside this one may just have moved it.
+            if path.exists():
+                raise
+
+
+def _ends(path: Path) -> PeekedEnds | None:
+    try:
+        return peek(path)
+    except BundleError:
+        return None
 
 
 def _entries(folder: Path) -> list[Path]:

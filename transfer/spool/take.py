@@ -87,7 +87,10 @@ def _take_one(
     export_dir: Path, candidate: Candidate, medium: Path, disk: Disk, meter: Meter, report: TakeReport
 ) -> None:
     target = medium / kind_name(candidate.header.kind) / candidate.path.name
-    source = open_regular(export_dir / candidate.path)
+    source = _open_waiting(export_dir / candidate.path)
+    if source is None:
+        meter.advance(2 * candidate.size)
+        return
     try:
         if target.exists():
             hashed = hash_open(source, candidate.path)
@@ -105,6 +108,16 @@ def _take_one(
         os.close(source)
     _copy_sidecar(export_dir / candidate.path, target)
     report.taken.append(_carried(target, candidate, hashed))
+
+
+def _open_waiting(bundle: Path) -> int | None:
+    """None if the export run has moved the file since it was listed: nobody needs to carry it any more."""
+    try:
+        return open_regular(bundle)
+    except SpoolError:
+        if bundle.exists():
+            raise
+        return None
 
 
 def _copy_sidecar(bundle: Path, target: Path) -> None:

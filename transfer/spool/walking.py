@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from transfer.errors import MediumError, MediumMissingError, spool_error
+from transfer.errors import MediumError, MediumMissingError, UnreadableError, spool_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,11 +118,12 @@ def _obstacle(mode: int) -> str | None:
 
 
 def open_found(root: int, path: PurePath) -> int:
-    """Opens a file that `walk` found, refusing links in every step of its path. Raises SpoolError or MediumError."""
+    """Opens a file that `walk` found, refusing links in every step of its path. UnreadableError or MediumError."""
     try:
         descriptor = _open_beneath(root, path.parts, _OPEN_FILE)
     except OSError as error:
-        raise spool_error("Opening", path, error) from error
+        msg = f"Opening {path} failed: {error.strerror or error}."
+        raise UnreadableError(msg) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         msg = f"{path} is no longer a regular file."

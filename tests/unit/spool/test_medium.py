@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -128,6 +129,55 @@ def test_an_inbox_whose_disk_fails_at_any_step_gets_whole_bundles_only(
     assert bundles(inbox).items() <= bundles(medium).items()
     deliver(medium, inbox)
     assert bundles(inbox) == bundles(medium)
+
+
+class ExportRunBeside(Disk):
+    """Moves a waiting bundle away while another one is being copied, as an export run does."""
+
+    def __init__(self, outbox: Outbox, filename: str) -> None:
+        self._outbox = outbox
+        self._filename = filename
+
+    def write(self, descriptor: int, piece: memoryview) -> None:
+        super().write(descriptor, piece)
+        self._outbox.acknowledge(self._filename)
+
+
+def test_a_bundle_that_is_acknowledged_while_others_are_copied_stops_nothing(outbox: Outbox, medium: Path) -> None:
+    second = filename_of(sealed.responses_header(2, batch_id=UUID(int=8)))
+    told: list[tuple[int, int]] = []
+    report = take(
+        outbox.root,
+        medium,
+        disk=ExportRunBeside(outbox, second),
+        on_progress=lambda done, total: told.append((done, total)),
+    )
+    assert [one.header.sequence for one in report.taken] == [1, 3]
+    assert (report.refused, report.left_behind) == ([], [])
+    assert told[-1][0] == told[-1][1] > 0
+
+
+@pytest.mark.parametrize("here_already", [False, True])
+def test_a_bad_place_on_a_medium_stops_one_bundle_and_not_the_others(
+    outbox: Outbox, medium: Path, inbox: Path, monkeypatch: pytest.MonkeyPatch, here_already: bool
+) -> None:
+    take(outbox.root, medium)
+    bad = medium / "responses" / filename_of(sealed.responses_header(1, batch_id=UUID(int=9)))
+    if here_already:
+        (inbox / "responses").mkdir()
+        (inbox / "responses" / bad.name).write_bytes(b"half of it")
+    readv = os.readv
+
+    def failing(descriptor: int, buffers: list[bytearray]) -> int:
+        if os.fstat(descriptor).st_ino == bad.stat().st_ino:
+            raise OSError(errno.EIO, "Input/output error")
+        return readv(descriptor, buffers)
+
+    monkeypatch.setattr(os, "readv", failing)
+    report = deliver(medium, inbox)
+    assert [one.header.sequence for one in report.delivered] == [2, 3]
+    assert [(str(one.path), one.error.defect) for one in report.refused] == [(f"responses/{bad.name}", "unreadable")]
+    assert [path for path in inbox.rglob(".*") if path.is_file()] == []
 
 
 def test_progress_ends_at_the_total_on_every_run(outbox: Outbox, medium: Path, inbox: Path) -> None:

@@ -15,6 +15,7 @@ from tests.unit.bundle import sealed
 from tests.vectors import craft
 from transfer.bundle.header import filename_of
 from transfer.bundle.names import LATEST_NAME, sidecar_filename
+from transfer.bundle.peek import PeekedEnds, peek
 from transfer.errors import SpoolError
 from transfer.spool.outbox import Outbox, PublishedBundle
 
@@ -161,6 +162,19 @@ def test_waiting_lists_bundles_only(outbox: Outbox) -> None:
         (damaged, None),
         (published.path, published.digest),
     ]
+
+
+def test_a_file_that_moves_away_while_the_folder_is_listed_is_left_out(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stays = publish(outbox, header(1)), publish(outbox, header(2))
+
+    def moved_by_another_run(path: Path) -> PeekedEnds:
+        gone.path.unlink(missing_ok=True)
+        return peek(path)
+
+    monkeypatch.setattr("transfer.spool.outbox.peek", moved_by_another_run)
+    assert [file.filename for file in outbox.waiting()] == [stays.path.name]
 
 
 def test_names_that_are_no_bundles_are_never_moved(outbox: Outbox) -> None:
