@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import base64
-import fcntl
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -19,15 +17,14 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-import zipfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sandbox.child import Child, SystemUser
-from sandbox.errors import PlatformError, ProcessError, SandboxError
-from sandbox.postgres import can_reach, unprivileged_user
+from sandbox.child import Child
+from sandbox.elasticsearch_distribution import DEFAULT_VERSION, Java, find_java, unpacked
+from sandbox.errors import ProcessError, SandboxError
+from sandbox.postgres import unprivileged_user
 from sandbox.waiting import LOOPBACK, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -35,17 +32,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-DEFAULT_VERSION: Final = "8.19.21"
 CONTRACT_TESTS: Final = "tests/integration/search"
 USERNAME: Final = "airlock"
 READER: Final = "reader"
 """A user who may only search, as the service's own should; with the same password."""
 _REPOSITORY: Final = Path(__file__).parent.parent
-_ARTIFACT: Final = "org.elasticsearch.distribution.integ-test-zip:elasticsearch:{}:zip"
 _LEAST_JAVA: Final = {8: 17, 9: 21}
 _READY_SECONDS: Final = 180
 _STOP_SECONDS: Final = 30
-_FETCH_SECONDS: Final = 900
 _READER_ROLE: Final = """\
 reader:
   indices:
@@ -53,14 +47,6 @@ reader:
       privileges: ["read"]
 """
 _HEAP: Final = "-Xms512m -Xmx512m"
-
-
-@dataclass(frozen=True, slots=True)
-class Java:
-    """A JDK on this machine."""
-
-    home: Path
-    version: int
 
 
 class ElasticsearchNode:
@@ -180,80 +166,6 @@ class ElasticsearchNode:
                 return json.load(answer)["status"] in {"green", "yellow"}
         except (OSError, ValueError, KeyError):
             return False
-
-
-def unpacked(version: str, user: SystemUser | None) -> Path:
-    """The distribution's folder, fetched and unpacked unless that has been done; several processes may ask at once."""
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise PlatformError(f"{version} is no version such as {DEFAULT_VERSION}")
-    root = _REPOSITORY / ".elasticsearch"
-    if user is not None and not can_reach(_REPOSITORY, user):
-        root = Path(tempfile.gettempdir()) / f"airlock-elasticsearch-{os.geteuid()}"
-    root.mkdir(parents=True, exist_ok=True)
-    folder = root / f"elasticsearch-{version}"
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            making = Path(tempfile.mkdtemp(dir=root))
-            try:
-                _unpack(_fetched(version), making)
-                making.chmod(0o755)
-                (making / folder.name).rename(folder)
-            finally:
-                shutil.rmtree(making, ignore_errors=True)
-    return folder
-
-
-def _fetched(version: str) -> Path:
-    """The zip in Maven's local repository; Maven checks what it fetched."""
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise PlatformError("Maven is not installed; install it (Debian: apt install maven) to fetch Elasticsearch")
-    repository = Path(os.environ.get("MAVEN_REPO_LOCAL", Path.home() / ".m2" / "repository"))
-    name = f"elasticsearch-{version}.zip"
-    path = repository / "org/elasticsearch/distribution/integ-test-zip/elasticsearch" / version / name
-    if not path.exists():
-        artifact = f"-Dartifact={_ARTIFACT.format(version)}"
-        command = [
-            maven,
-            "-q",
-            "-B",
-            "dependency:get",
-            artifact,
-            "-Dtransitive=false",
-            f"-Dmaven.repo.local={repository}",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
-        if done.returncode != 0 or not path.exists():
-            raise PlatformError(f"Maven could not fetch Elasticsearch {version}:\n{done.stdout[-2000:]}")
-    return path
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        for entry in opened.infolist():
-            path = Path(opened.extract(entry, folder))
-            mode = entry.external_attr >> 16
-            path.chmod(0o755 if path.is_dir() or mode & 0o111 else 0o644)
-
-
-def find_java(least: int) -> Java:
-    """The oldest JDK that is new enough, of those that the environment names or that lie in the usual places."""
-    named = [Path(os.environ[name]) for name in ("ES_JAVA_HOME", "JAVA_HOME") if os.environ.get(name)]
-    usual = [path for root in ("/usr/lib/jvm", "/opt") if Path(root).is_dir() for path in sorted(Path(root).iterdir())]
-    found = [java for home in (*named, *usual) if (java := _java(home)) is not None and java.version >= least]
-    if not found:
-        raise PlatformError(f"no JDK of version {least} or later; install one, or name it in ES_JAVA_HOME")
-    return min(found, key=lambda java: java.version)
-
-
-def _java(home: Path) -> Java | None:
-    release = home / "release"
-    with suppress(OSError):
-        version = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
-        if version and (home / "bin" / "java").exists():
-            return Java(home.resolve(), int(version[1]))
-    return None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from response_svc.search.embedded import buckets, metrics
+from response_svc.search.embedded import buckets, histograms, metrics, range_buckets
 from response_svc.search.embedded.refusals import refused, unsupported
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airlock.search.v1.aggregation_pb2 import Aggregation, TermsAggregation
 
     from response_svc.search.embedded.context import Context
+    from response_svc.search.embedded.grouping import Inner
 
 _METRICS: Final[Mapping[str, Callable[[Context, Any, Sequence[int]], dict[str, Any]]]] = {
     "avg": metrics.avg,
@@ -25,14 +26,14 @@ _METRICS: Final[Mapping[str, Callable[[Context, Any, Sequence[int]], dict[str, A
     "sum": metrics.total,
     "value_count": metrics.value_count,
 }
-_BUCKETS: Final[Mapping[str, Callable[[Context, Any, Sequence[int], buckets.Inner], dict[str, Any]]]] = {
-    "date_histogram": buckets.date_histogram,
-    "date_range": buckets.date_range,
+_BUCKETS: Final[Mapping[str, Callable[[Context, Any, Sequence[int], Inner], dict[str, Any]]]] = {
+    "date_histogram": histograms.date_histogram,
+    "date_range": range_buckets.date_range,
     "filter": buckets.filtered,
     "filters": buckets.filters,
-    "histogram": buckets.histogram,
+    "histogram": histograms.histogram,
     "missing": buckets.missing,
-    "range": buckets.ranges,
+    "range": range_buckets.ranges,
     "terms": buckets.terms,
 }
 

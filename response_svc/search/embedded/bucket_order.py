@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from response_svc.search.embedded.refusals import refused
+from response_svc.search.embedded.refusals import refused, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airlock.search.v1.aggregation_pb2 import BucketOrder
 
+    from response_svc.search.embedded.grouping import Bucket
     from response_svc.search.embedded.loose import JsonValue
-
-
-class Bucket(Protocol):
-    """A bucket before it is shown."""
-
-    key: Any
-    content: dict[str, Any]
 
 
 EmptyFigure: TypeAlias = Callable[[str, str], float]
 """As what a figure without a value is compared: the name of its aggregation, and of the figure in `stats`."""
 
-Ordered = TypeVar("Ordered", bound=Bucket)
-
 
 def sorted_buckets(
-    buckets: Sequence[Ordered], orders: Sequence[BucketOrder], empty: EmptyFigure, *, by_default: str
-) -> list[Ordered]:
+    buckets: Sequence[Bucket], orders: Sequence[BucketOrder], empty: EmptyFigure, *, by_default: str
+) -> list[Bucket]:
     """The buckets in order; without one, by key or by count, the largest first."""
     ordered = sorted(buckets, key=lambda bucket: bucket.key)
     if not orders:
-        return (
-            ordered if by_default == "_key" else sorted(ordered, key=lambda bucket: -int(bucket.content["doc_count"]))
-        )
+        if by_default == "_count":
+            ordered.sort(key=lambda bucket: -int(bucket.content["doc_count"]))
+        return ordered
     # Sorting is stable: the last order first, and the first order decides.
     for order in reversed(orders):
         path = order.key
         # A reversed sort is stable too: equal buckets stay in the order of their keys.
-        ordered.sort(key=lambda bucket: _compared(bucket, path, empty), reverse=order.descending)  # Used at once.
+        ordered.sort(key=lambda bucket: _compared(bucket, path, empty), reverse=order.descending)
     return ordered
 
 
@@ -54,5 +46,8 @@ def _compared(bucket: Bucket, path: str, empty: EmptyFigure) -> JsonValue:
     found = bucket.content.get(name)
     if ">" in path or found is None:
         raise refused(f"Invalid aggregation order path [{path}]")
-    value = found.get(figure or "value", found.get("doc_count") if not figure else None)
+    wanted = figure or ("value" if "value" in found else "doc_count")
+    if wanted not in found:
+        raise unsupported(f"an order by {path}")
+    value = found[wanted]
     return empty(name, figure) if value is None else value

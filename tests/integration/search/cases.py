@@ -228,6 +228,7 @@ AGGREGATIONS: list[Body] = [
     {"terms": {"field": "nowhere"}},
     {"terms": {"field": "open"}, "aggs": {"mean": {"avg": {"field": "price"}}, "top": {"terms": {"field": "tags"}}}},
     {"terms": {"field": "rank", "order": {"best": "desc"}}, "aggs": {"best": {"max": {"field": "price"}}}},
+    {"terms": {"field": "rank", "order": {"some": "desc"}}, "aggs": {"some": {"filter": {"prefix": {"tags": "t"}}}}},
     {
         "terms": {"field": "rank", "order": [{"figures.avg": "asc"}, {"_key": "desc"}]},
         "aggs": {"figures": {"stats": {"field": "views"}}},
@@ -314,6 +315,7 @@ REFUSED: list[Body] = [
     {"query": {"range": {"published": {"gte": "2013-1-1"}}}},
     {"query": {"terms": {"rank": [99999999999]}}},
     {"query": {"wildcard": {"views": "1*"}}},
+    {"aggs": {"a": {"terms": {"field": "rank", "order": {"none": "desc"}}}}},
     {"size": 0, "aggs": {"a": {"terms": {"field": "nowhere"}, "aggs": {"b": {"filter": {"term": {"open": "x"}}}}}}},
     {"query": {"prefix": {"views": "1"}}},
     {"query": {"fuzzy": {"views": "1"}}},
