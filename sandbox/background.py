@@ -164,9 +164,9 @@ def carry_both_ways(state: State, tell: Callable[[str], None]) -> None:
     """Plays operator and courier once: requests out, searched, answers back."""
     stick = Path(state.stick)
     with _operator_end(state.request, state) as asking, _operator_end(state.response, state) as searching:
-        tell(cross("requests, to the Response Network", "requests", asking, searching, stick).summary)
+        tell(cross("requests", asking, searching, stick).summary)
         wait_until(lambda: unfinished(searching.operator) == 0, what="the searches", limit_seconds=SEARCH_SECONDS)
-        tell(cross("answers, to the Request Network", "responses", searching, asking, stick).summary)
+        tell(cross("responses", searching, asking, stick).summary)
 
 
 @contextmanager

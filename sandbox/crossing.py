@@ -40,7 +40,7 @@ class Leg:
     def summary(self) -> str:
         """The leg in one line."""
         bundles = "1 bundle" if self.bundles == 1 else f"{self.bundles} bundles"
-        return f"{self.name}: {self.records} records in {bundles}, {self.size_bytes:,} bytes"
+        return f"{self.name} have crossed: {self.records} records in {bundles}, {self.size_bytes:,} bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class End:
         return cls(network.export_dir, network.import_dir, operator)
 
 
-def cross(name: str, kind: str, source: End, destination: End, stick: Path) -> Leg:
+def cross(kind: str, source: End, destination: End, stick: Path) -> Leg:
     """Carries everything of `kind` that waits at `source`; raises ProcessError if it does not arrive."""
     started = time.monotonic()
     run_export(source.operator, kind)
@@ -66,7 +66,7 @@ def cross(name: str, kind: str, source: End, destination: End, stick: Path) -> L
     carry(source, destination, stick)
     carried = time.monotonic()
     import_all(destination.operator, {batch["id"] for batch in waiting})
-    return _leg(name, waiting, (started, exported, carried, time.monotonic()))
+    return _leg(kind, waiting, (started, exported, carried, time.monotonic()))
 
 
 def cross_first_users(source: End, destination: End, stick: Path, courier: Person) -> Leg:
@@ -84,7 +84,7 @@ def cross_first_users(source: End, destination: End, stick: Path, courier: Perso
     inbox = destination.import_dir / "users"
     _repeat(lambda: not any(inbox.glob("*.pb.enc")), what="the scheduled import of the first users")
     destination.operator.sign_in(courier.username, courier.password)
-    return _leg("users, to the Request Network", waiting, (started, exported, carried, time.monotonic()))
+    return _leg("users", waiting, (started, exported, carried, time.monotonic()))
 
 
 def run_export(operator: RestClient, kind: str) -> None:

@@ -78,9 +78,9 @@ class Demo:
         askers = self._bring_users(people())
         self._screen.heading(f"{COUNT} questions leave, {COUNT} answers return")
         asked = self._submit(askers)
-        self._cross("requests", "requests, to the Response Network", self._request_end, self._response_end)
+        self._cross("requests", self._request_end, self._response_end)
         self._wait_for_execution()
-        self._cross("responses", "answers, to the Request Network", self._response_end, self._request_end)
+        self._cross("responses", self._response_end, self._request_end)
         self._screen.heading("Each answer beside the engine's own")
         outcomes = self._read(asked)
         different = self._compare(asked, outcomes)
@@ -120,8 +120,8 @@ class Demo:
         self._screen.line(f"{COUNT} requests submitted by {len(askers)} users, half over REST and half over gRPC")
         return asked
 
-    def _cross(self, kind: str, name: str, source: End, destination: End) -> None:
-        self._tell(cross(name, kind, source, destination, self._pair.stick))
+    def _cross(self, kind: str, source: End, destination: End) -> None:
+        self._tell(cross(kind, source, destination, self._pair.stick))
 
     def _tell(self, leg: Leg) -> None:
         self._legs.append(leg)

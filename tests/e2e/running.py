@@ -54,7 +54,7 @@ class Running:
 
     def send_requests(self) -> None:
         """Questions out."""
-        cross("requests", "requests", self.asking, self.searching, self.pair.stick)
+        cross("requests", self.asking, self.searching, self.pair.stick)
 
     def wait_for_searches(self) -> None:
         """Until nothing waits for an answer there."""
@@ -62,7 +62,7 @@ class Running:
 
     def send_answers(self) -> None:
         """Answers back."""
-        cross("answers", "responses", self.searching, self.asking, self.pair.stick)
+        cross("responses", self.searching, self.asking, self.pair.stick)
 
     def settle(self) -> None:
         """One whole round."""
