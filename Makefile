@@ -10,7 +10,8 @@ READY := $(VENV)/.ready
 TOOLS := .tools
 GATEWAY := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@v2.33.0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTEST_FLAGS ?=
+# Two processes; tests of one group, such as those of the running networks, stay together.
+PYTEST_FLAGS ?= -n 2 --dist loadgroup
 
 .PHONY: help
 help: ## Print this list
