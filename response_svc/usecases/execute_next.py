@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from common.database.transaction import Database
     from response_svc.domain.user import User
     from response_svc.ports import AnswerCache, RequestQueue, ResultStore, SearchEngine, UserStore
+    from response_svc.search.answers import EngineAnswer
 
 log = structlog.get_logger("response.execution")
 
@@ -76,6 +77,8 @@ class ExecutionContext:
     jitter: Callable[[], float]
     steps: Callable[[Step], None]
     timeout_seconds: float = 30
+    # How much later than its timeout an engine may answer; one that hangs would else hold the request for ever.
+    engine_grace_seconds: float = 10
     lease: timedelta = timedelta(seconds=60)
     first_retry: timedelta = timedelta(seconds=5)
     clock: Callable[[], datetime] = field(default=now)
@@ -190,18 +193,27 @@ async def answer(context: ExecutionContext, claimed: ClaimedRequest, search: Sea
     if kept is not None:
         return kept
     with QUERY_DURATION.labels(query_type(search)).time():
-        found = await context.engine.search(
-            claimed.index,
-            search,
-            timeout_seconds=context.timeout_seconds,
-            max_bytes=MAX_RESULT_BYTES,
-            accept_partial=claimed.accept_partial,
-        )
+        found = await asked(context, claimed, search)
     if len(found.body) > MAX_RESULT_BYTES:
         return Failure(FailureReason.RESULT_TOO_LARGE, TOO_LARGE)
     fresh = Answer(found.body, found.hit_count, found.took_ms, partial=found.partial)
     await context.cache.keep(claimed.index, search, fresh)
     return fresh
+
+
+async def asked(context: ExecutionContext, claimed: ClaimedRequest, search: Search) -> EngineAnswer:
+    """The engine's own answer; raises EngineError, and EngineTimeoutError too for an engine that hangs."""
+    try:
+        async with asyncio.timeout(context.timeout_seconds + context.engine_grace_seconds):
+            return await context.engine.search(
+                claimed.index,
+                search,
+                timeout_seconds=context.timeout_seconds,
+                max_bytes=MAX_RESULT_BYTES,
+                accept_partial=claimed.accept_partial,
+            )
+    except TimeoutError:
+        raise EngineTimeoutError("the search engine hangs; it did not even say that its time was over") from None
 
 
 def after_engine_error(context: ExecutionContext, claimed: ClaimedRequest, error: EngineError) -> Failure | RetryLater:

@@ -179,6 +179,22 @@ async def test_the_lease_is_renewed_while_a_query_runs(
     assert await run(replace(execution, lease=timedelta(seconds=0.6))) == "completed"
 
 
+async def test_an_engine_that_never_answers_does_not_hold_a_request_for_ever(
+    database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    asked = question(await make_user(user_context))
+    await arrivals.arrive(asked)
+
+    async def never_answers() -> None:
+        await asyncio.Event().wait()
+
+    engine.meanwhile = never_answers
+    impatient = replace(execution, timeout_seconds=0.01, engine_grace_seconds=0.01)
+    async with asyncio.timeout(10):
+        assert await run(impatient) == "retry"
+    assert await state(database, id_of(asked)) == ("retry", 0)
+
+
 async def test_a_worker_that_is_told_to_stop_gives_its_request_back(
     database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
 ) -> None:
