@@ -13,7 +13,7 @@ TransferError
 ├── KeyFileError      a keyring or key file cannot be used
 │   └── KeysExistError
 ├── SpoolError        a folder cannot be read or written
-│   └── NoSpaceError
+│   └── NoSpaceError, UnreadableError
 └── MediumError       a medium cannot take or give a bundle
     └── MediumMissingError, MixedDirectionsError, ReadBackError
 """
@@ -21,10 +21,19 @@ TransferError
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, ClassVar
+import os
+import re
+from typing import ClassVar, Final
 
-if TYPE_CHECKING:
-    import os
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def as_text(name: str | os.PathLike[str]) -> str:
+    """A file's name, or a text with one in it, as every database, log and protocol takes it.
+
+    Bytes of a name that are no UTF-8, which Python keeps as halves of surrogate pairs, become U+FFFD.
+    """
+    return _SURROGATE.sub("\ufffd", os.fspath(name))
 
 
 class TransferError(Exception):
@@ -37,9 +46,9 @@ class TransferError(Exception):
     default_next_step: ClassVar[str] = "See the log of the service for the cause."
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
-        self.message = message
+        self.message = as_text(message)
         self.next_step = next_step or self.default_next_step
-        super().__init__(f"{message} {self.next_step}")
+        super().__init__(f"{self.message} {self.next_step}")
 
 
 class BundleError(TransferError):

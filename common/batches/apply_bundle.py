@@ -34,7 +34,7 @@ from transfer.bundle.reader import open_payload
 from transfer.custody.arriving import Verdict, decide, see
 from transfer.custody.errors import EarlierEpochError, ForkError, LaterEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
-from transfer.errors import MalformedRecordError, RequiredFeatureError
+from transfer.errors import MalformedRecordError, RequiredFeatureError, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,8 +110,8 @@ def import_row_of(bundle: VerifiedBundle, path: Path, now: datetime) -> ImportBa
     return ImportBatchRow(
         id=uuid4(),
         kind=bundle.kind,
-        filename=path.name[:255],
-        file_path=str(path)[-500:],
+        filename=as_text(path.name)[:255],
+        file_path=as_text(path)[-500:],
         status="processing",
         created_at=now,
         file_size_bytes=bundle.size,

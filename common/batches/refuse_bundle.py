@@ -19,7 +19,7 @@ from transfer.bundle.names import KINDS
 from transfer.bundle.verify import check_signatures
 from transfer.custody.arriving import see
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
-from transfer.errors import BundleError
+from transfer.errors import BundleError, as_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,8 @@ async def refuse_bundle(
     row = ImportBatchRow(
         id=uuid4(),
         kind=header.kind if header is not None and header.kind in KINDS else None,
-        filename=path.name[:255],
-        file_path=str(path)[-500:],
+        filename=as_text(path.name)[:255],
+        file_path=as_text(path)[-500:],
         status="failed",
         created_at=now,
         processed_at=now,
@@ -64,7 +64,7 @@ async def refuse_bundle(
             number = BundleNumber(header.epoch, header.sequence)
             held = HeldBundle(number.sequence, hashed.digest, Disposition.REFUSED, error.defect)
             await _record_refused(transaction.connection, context, number, held, row)
-    log.warning("bundle_refused", file=path.name, defect=error.defect, cause=str(error), sequence=row.sequence)
+    log.warning("bundle_refused", file=row.filename, defect=error.defect, cause=str(error), sequence=row.sequence)
     return row
 
 

@@ -16,7 +16,7 @@ from common.batches.steps import Step
 from common.database.exclusive import exclusively
 from transfer.bundle.header import filename_of
 from transfer.bundle.reader import verify_file
-from transfer.errors import BundleError, SpoolError
+from transfer.errors import BundleError, SpoolError, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,5 +141,6 @@ class _Scan:
         await asyncio.to_thread(self._context.inbox.quarantine, file, error, details)
 
     def _leave(self, file: InboxFile, cause: str, error: Exception) -> None:
-        log.error("import_left", file=file.path.name, cause=cause, exc_info=error)
-        self._left.append(LeftFile(filename=file.path.name, cause=cause))
+        filename = as_text(file.path.name)
+        log.error("import_left", file=filename, cause=cause, exc_info=error)
+        self._left.append(LeftFile(filename=filename, cause=cause))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from transfer.errors import SpoolError, TransferError, spool_error
+from transfer.errors import SpoolError, TransferError, as_text, spool_error
 from transfer.spool.durable import make_folder, remove_durably, replace_durably, write_durably
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Quarantine:
             "defect": error.defect,
             "message": error.message,
             "next_step": error.next_step,
-            "original": original,
+            "original": as_text(original),
             "quarantined_at": now.isoformat(),
             **(details or {}),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -86,6 +87,27 @@ async def test_a_tampered_file_is_quarantined_and_the_others_are_applied(pair: P
     await pair.response.scan()
     assert await pair.response.times_applied() == Counter(ids)
     assert report.records == 9
+
+
+async def test_names_that_are_no_text_keep_no_file_in_the_inbox(pair: Pair) -> None:
+    await pair.begin()
+    ids = await pair.request.add(2)
+    await pair.request.export()
+    [bundle] = pair.request.waiting("requests")
+    # As a medium brings them that was written in another character set.
+    folder = pair.response.context.inbox.root / os.fsdecode(b"d\xe9but")
+    folder.mkdir()
+    (folder / os.fsdecode(b"bundle \xff.pb.enc")).write_bytes(bundle.read_bytes())
+    (folder / os.fsdecode(b"damaged \xfe.pb.enc")).write_bytes(bundle.read_bytes()[:-1])
+    pair.response.clock.advance(minutes=1)
+    report = await pair.response.scan()
+    assert report.left == ()
+    assert sorted((batch.status, batch.filename) for batch in report.batches) == [
+        ("completed", "bundle \ufffd.pb.enc"),
+        ("failed", "damaged \ufffd.pb.enc"),
+    ]
+    assert await pair.response.times_applied() == Counter(ids)
+    assert list(folder.iterdir()) == []
 
 
 async def test_a_refused_number_is_told_to_its_sender_and_tried_again_when_it_comes_again(
