@@ -100,13 +100,18 @@ class _Scan:
         inbox = self._context.inbox
         staged = await asyncio.to_thread(inbox.stage, file)
         try:
+            await self._import_or_refuse(staged)
+        except (Exception, asyncio.CancelledError):
+            await asyncio.to_thread(inbox.discard, staged)
+            raise
+
+    async def _import_or_refuse(self, staged: StagedFile) -> None:
+        file = staged.source
+        try:
             await self._import_staged(staged)
         except BundleError as error:
             row = await refuse_bundle(self._context, file.path, error, staged.hashed, size=file.size)
             await self._set_aside(staged, error, row)
-        except (Exception, asyncio.CancelledError):
-            await asyncio.to_thread(inbox.discard, staged)
-            raise
 
     async def _import_staged(self, staged: StagedFile) -> None:
         context = self._context

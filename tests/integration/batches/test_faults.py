@@ -18,7 +18,7 @@ from common.batches.reports import ExportReport
 from common.batches.steps import Step, kill_at
 from common.errors import UnavailableError
 from transfer.bundle.reader import summary
-from transfer.errors import SpoolError, spool_error
+from transfer.errors import MalformedRecordError, SpoolError, spool_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -137,6 +137,24 @@ async def test_a_database_that_goes_away_leaves_the_file_in_the_inbox(pair: Pair
     assert not any(batch.status == "failed" for batch in await pair.response.imports())
     await pair.response.scan()
     assert await pair.response.times_applied() == Counter(ids)
+
+
+async def test_a_refusal_that_cannot_be_noted_leaves_the_file_and_no_private_copy(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.begin()
+    await pair.request.add(2)
+    await pair.request.export()
+    pair.response.take_in(*pair.request.waiting("requests"))
+    ToySink.error = MalformedRecordError("A record is wrong.")
+
+    async def away(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr("common.batches.run_import.refuse_bundle", away)
+    report = await pair.response.scan()
+    assert [one.cause for one in report.left] == ["the database does not answer"]
+    assert list((pair.response.context.inbox.root / ".staging").iterdir()) == []
 
 
 async def test_a_sink_that_fails_does_not_stop_the_other_files(pair: Pair) -> None:
