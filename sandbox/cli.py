@@ -46,7 +46,7 @@ def demo(
         keep = True
     finally:
         if keep:
-            screen.line(f"logs and bundles are in {folder}")
+            screen.plain(f"logs and bundles are in {folder}")
         else:
             with undisturbed():
                 shutil.rmtree(folder, ignore_errors=True)

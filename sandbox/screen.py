@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sandbox.signals import raise_if_requested
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -30,11 +32,13 @@ class Screen:
         self._started = time.monotonic()
 
     def heading(self, text: str) -> None:
-        """A new part begins."""
+        """A new part begins, unless somebody asked to stop."""
+        raise_if_requested()
         self.console.print(f"\n[bold cyan]{text}[/]")
 
     def line(self, text: str) -> None:
-        """One thing that was done, with the seconds since the beginning."""
+        """One thing that is done, with the seconds since the beginning, unless somebody asked to stop."""
+        raise_if_requested()
         seconds = f"[dim]{time.monotonic() - self._started:5.1f} s[/]"
         self.console.print(f"  {seconds}  {escape(text)}", soft_wrap=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,16 +18,29 @@ class StopRequestedError(BaseException):
     """Somebody asked the sandbox to stop. Like KeyboardInterrupt, it is no one's to swallow."""
 
 
+requested = Event()
+
+
 def stop_on_signals() -> None:
     """From now on the first of these signals raises StopRequestedError, and later ones do nothing."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        requested.set()
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise StopRequestedError
 
     for each in SIGNALS:
         signal.signal(each, stop)
+
+
+def raise_if_requested() -> None:
+    """Raises StopRequestedError where somebody asked before. Call it between steps.
+
+    An error that is raised by a signal can get lost where C code or a destructor happens to run at that moment.
+    """
+    if requested.is_set():
+        raise StopRequestedError
 
 
 @contextmanager

@@ -27,6 +27,7 @@ STORY_CITIES = 300
 story_numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of real processes share them, so they stay in one pytest process; the first one waits for all to start."""
     for item in items:

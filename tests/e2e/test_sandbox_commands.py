@@ -17,6 +17,7 @@ PROGRAM = str(PROGRAMS / "airlock-sandbox")
 LIMIT_SECONDS = 60
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("moment", ["PostgreSQL", "sample data"])
 def test_a_demo_that_is_interrupted_leaves_no_process_and_no_folder(moment: str) -> None:
     with tempfile.TemporaryDirectory(prefix="airlock-interrupted-") as folder:
