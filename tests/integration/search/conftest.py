@@ -27,6 +27,9 @@ def index() -> str:
     return f"airlock-contract-{uuid4().hex[:12]}"
 
 
+NO_ELASTICSEARCH = "no real Elasticsearch: start one with `make elasticsearch` and name it in ELASTICSEARCH_TEST_URL"
+
+
 @pytest.fixture(scope="session")
 def embedded_folder(tmp_path_factory: pytest.TempPathFactory, index: str) -> str:
     folder = tmp_path_factory.mktemp("embedded")
@@ -38,7 +41,7 @@ def embedded_folder(tmp_path_factory: pytest.TempPathFactory, index: str) -> str
 def elasticsearch_url(index: str) -> Iterator[str]:
     url = os.environ.get("ELASTICSEARCH_TEST_URL")
     if not url:
-        pytest.skip("no real Elasticsearch: start one with `make elasticsearch` and name it in ELASTICSEARCH_TEST_URL")
+        pytest.skip(reason=NO_ELASTICSEARCH)
     password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
     auth = httpx.BasicAuth(USERNAME, password) if password else None
     with httpx.Client(base_url=url, auth=auth, timeout=60) as client:
