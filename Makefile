@@ -122,7 +122,7 @@ test: $(READY) ## Unit, integration and end-to-end tests with real parts, and co
 	@rm -f .coverage .coverage.*
 	coverage run -m pytest $(PYTEST_FLAGS)
 	@# What a killed process left half-written is passed over.
-	@coverage combine --quiet 2>/dev/null || true
+	@coverage combine --quiet 2>/dev/null || true; rm -f .coverage.*
 	@coverage report --fail-under=80 | sed -n 's/^TOTAL .* /Lines covered, processes of the services included: /p'
 
 .PHONY: test-elasticsearch
