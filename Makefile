@@ -26,7 +26,9 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Airlock needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another with PYTHON=/path/to/python3")'
 	@echo "Building the environment in $(VENV) (about a minute the first time) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@# The lists are complete. Left to resolve them again, an older pip takes the newest version of whatever is asked for with
+	@# an extra, and then refuses it for want of a hash.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -75,7 +77,11 @@ released: $(READY) ## Freeze the protos as those of a release; later changes are
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: lint-python lint-types lint-imports lint-protos lint-gen ## All checks of the code; each can be called alone
+lint: lint-requirements lint-python lint-types lint-imports lint-protos lint-gen ## All checks of the code; each can be called alone
+
+.PHONY: lint-requirements
+lint-requirements: $(READY)
+	@python -m pip --disable-pip-version-check check >/dev/null || { python -m pip check; echo "requirements/dev.txt is not complete: run 'make lock'"; exit 1; }
 
 .PHONY: lint-python
 lint-python: $(READY)
