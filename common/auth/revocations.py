@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from common.auth.sessions import CHANNEL
 from common.auth.tables import session_endings
+from common.cancellation import cancel_and_wait
 from common.clock import now
 from common.errors import SessionEndedError
 
@@ -66,9 +67,7 @@ class Revocations:
 
     async def close(self) -> None:
         """Stops refreshing."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
         self._tasks.clear()
 
     def check(self, token: VerifiedToken) -> None:

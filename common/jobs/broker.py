@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from taskiq_redis import RedisStreamBroker
 
+from common.cancellation import run_cancellable
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from taskiq import AckableMessage
+
     from common.settings import NetworkSettings
 
 STREAM_LIMIT: Final = 10_000
@@ -17,9 +24,23 @@ CLAIM_LOCK_SECONDS: Final = 10.0
 """Without it a worker that is killed while it looks for such wake-ups would lock all others out for good."""
 
 
-def make_broker(settings: NetworkSettings) -> RedisStreamBroker:
+class JobBroker(RedisStreamBroker):
+    """Redis streams with a listener that can always be stopped."""
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Wake-ups as they come. A worker that is told to stop cancels this once, and redis-py may swallow that."""
+        async with aclosing(super().listen()) as messages:
+            while True:
+                try:
+                    message = await run_cancellable(anext(messages))
+                except StopAsyncIteration:
+                    return
+                yield message
+
+
+def make_broker(settings: NetworkSettings) -> JobBroker:
     """The network's broker, not yet started. Both networks may share a Redis server: the stream carries the name."""
-    return RedisStreamBroker(
+    return JobBroker(
         settings.redis_url.get_secret_value(),
         queue_name=f"airlock:{settings.network_name}:jobs",
         consumer_group_name=f"airlock-{settings.network_name}",

@@ -15,6 +15,7 @@ from taskiq.cli.scheduler.run import SchedulerLoop
 from taskiq.receiver import Receiver
 from taskiq.schedule_sources import LabelScheduleSource
 
+from common.cancellation import cancel_and_wait
 from common.jobs.runs import run_job
 
 if TYPE_CHECKING:
@@ -99,15 +100,12 @@ async def run_scheduler(broker: AsyncBroker, *, stopping: asyncio.Event) -> None
 
 
 async def _until(stopping: asyncio.Event, work: Any) -> None:  # noqa: ANN401 - a coroutine of taskiq's.
-    running = asyncio.ensure_future(work)
-    told = asyncio.ensure_future(stopping.wait())
+    running = asyncio.create_task(work)
+    told = asyncio.create_task(stopping.wait())
     await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-    for future in (running, told):
-        future.cancel()
-    results = await asyncio.gather(running, told, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+    await cancel_and_wait(running, told)
+    if not running.cancelled():
+        running.result()
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

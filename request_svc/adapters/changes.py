@@ -11,6 +11,8 @@ import psycopg
 import structlog
 from sqlalchemy import text
 
+from common.cancellation import cancel_and_wait
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -68,9 +70,7 @@ class ListenedChanges:
     async def close(self) -> None:
         """Ends the listening connection."""
         if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+            await cancel_and_wait(self._listener)
             self._listener = None
 
     def _has_moved_since(self, generation: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from common.batches.steps import Step
+from common.cancellation import cancel_and_wait
 from common.clock import now
 from common.metrics import QUERY_DURATION
 from common.search.emit import emit_body
@@ -149,8 +150,7 @@ async def under_lease(context: ExecutionContext, claimed: ClaimedRequest, user: 
             if not await renewed(context, claimed):
                 return None
     finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
+        await cancel_and_wait(work)
 
 
 async def renewed(context: ExecutionContext, claimed: ClaimedRequest) -> bool:

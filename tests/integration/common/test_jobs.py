@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from taskiq_redis import RedisStreamBroker
 
 from common.database.exclusive import exclusively
 from common.database.transaction import Database
@@ -24,8 +25,6 @@ from common.jobs.worker import register, run_scheduler, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from taskiq_redis import RedisStreamBroker
 
     from common.jobs.runs import JobRun
     from common.settings import NetworkSettings
@@ -200,18 +199,22 @@ def settings(redis_url: str, network: str = "request") -> NetworkSettings:
 async def going(run: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[asyncio.Event]:
     stopping = asyncio.Event()
     task = asyncio.ensure_future(run(stopping))
-    yield stopping
-    stopping.set()
-    async with asyncio.timeout(60):
-        await task
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        async with asyncio.timeout(60):
+            await task
 
 
 @asynccontextmanager
 async def worker(broker: RedisStreamBroker, *jobs: Job[Any], kitchen: Kitchen) -> AsyncIterator[asyncio.Event]:
     register(broker, jobs, kitchen, kitchen.database)
-    async with going(lambda stop: run_worker(broker, stopping=stop, at_once=4, drain_seconds=5)) as stopping:
-        yield stopping
-    await broker.shutdown()
+    try:
+        async with going(lambda stop: run_worker(broker, stopping=stop, at_once=4, drain_seconds=5)) as stopping:
+            yield stopping
+    finally:
+        await broker.shutdown()
 
 
 async def test_a_wake_up_reaches_a_worker_also_one_that_starts_later(kitchen: Kitchen, redis_url: str) -> None:
@@ -260,6 +263,24 @@ async def test_a_stopping_worker_finishes_what_runs(kitchen: Kitchen, redis_url:
         stopping.set()
         kitchen.go_on.set()
         await kitchen.cooked.get()
+
+
+async def test_a_worker_stops_though_its_broker_swallows_the_first_cancellation(
+    kitchen: Kitchen, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = asyncio.Event()
+
+    async def listen(_broker: RedisStreamBroker) -> AsyncIterator[Any]:
+        # As asyncio.wait_for does when the cancellation comes while the command is sent.
+        with suppress(asyncio.CancelledError):
+            reading.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr(RedisStreamBroker, "listen", listen)
+    async with worker(make_broker(settings(redis_url)), Job(name="cook", run=cook), kitchen=kitchen):
+        await reading.wait()
 
 
 async def test_the_scheduler_wakes_a_job_when_it_is_due(kitchen: Kitchen, redis_url: str) -> None:
