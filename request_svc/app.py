@@ -14,9 +14,8 @@ from redis.backoff import NoBackoff
 
 from common import clock
 from common.auth.context import AuthContext
+from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context
-from common.batches.run_export import run_export
-from common.batches.run_import import run_imports
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -36,14 +35,13 @@ from request_svc.handlers.users import UserReplicaHandler
 from request_svc.jobs import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airlock.common.v1.network_pb2 import BundleKind
     from taskiq import AsyncBroker
 
-    from common.batches.context import BatchContext
     from common.batches.ports import ExportSource, SinkFactory
-    from common.batches.reports import ExportReport, ImportReport
+    from request_svc.ports import AnswerCache
     from request_svc.settings import RequestSettings
 
 CACHE_TIMEOUT_SECONDS = 0.25
@@ -57,21 +55,11 @@ class App:
     database: Database
     auth: AuthContext
     broker: AsyncBroker
-    batches: BatchContext
-    sources: Mapping[BundleKind.ValueType, ExportSource]
-    sinks: Mapping[BundleKind.ValueType, SinkFactory]
+    exchange: Exchange
     rpc_services: Sequence[RpcService]
     writer: GroupedRequestWriter
     changes: ListenedChanges
     redis: Redis
-
-    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
-        """Seals what there is of one kind, bundle after bundle."""
-        return await run_export(self.batches, self.sources[kind])
-
-    async def import_waiting(self) -> ImportReport:
-        """Applies what lies in the inbox, whatever kind it is."""
-        return await run_imports(self.batches, sinks=self.sinks, sources=self.sources)
 
     async def close(self) -> None:
         """Stores what was accepted, then closes every connection."""
@@ -99,17 +87,11 @@ async def build_app(settings: RequestSettings) -> App:
         retry=Retry(NoBackoff(), 0),
     )
     auth = AuthContext.from_settings(settings, database, ReplicaAccounts())
-    batches = batch_context(settings, database)
     cache = RedisAnswerCache(redis)
     writer = GroupedRequestWriter(database)
     # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
     changes = ListenedChanges(database.url if settings.database_prepared_statements else None)
-    source = RequestExportSource()
-    sources: dict[BundleKind.ValueType, ExportSource] = {source.kind: source}
-    sinks: dict[BundleKind.ValueType, SinkFactory] = {
-        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=clock.now),
-        network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
-    }
+    exchange = Exchange(batch_context(settings, database), _sources(), _sinks(cache))
     parts = RequestParts(
         database=database,
         requests=SqlRequestStore(),
@@ -122,9 +104,7 @@ async def build_app(settings: RequestSettings) -> App:
     shared = shared_services(
         settings=settings,
         auth=auth,
-        batches=batches,
-        sources=sources,
-        sinks=sinks,
+        exchange=exchange,
         jobs=jobs(settings),
         checks=standard_checks(settings, database),
     )
@@ -133,14 +113,23 @@ async def build_app(settings: RequestSettings) -> App:
         database=database,
         auth=auth,
         broker=make_broker(settings),
-        batches=batches,
-        sources=sources,
-        sinks=sinks,
+        exchange=exchange,
         rpc_services=[*_own_services(parts, database), *shared],
         writer=writer,
         changes=changes,
         redis=redis,
     )
+
+
+def _sources() -> dict[BundleKind.ValueType, ExportSource]:
+    return {network_pb2.BUNDLE_KIND_REQUESTS: RequestExportSource()}
+
+
+def _sinks(cache: AnswerCache) -> dict[BundleKind.ValueType, SinkFactory]:
+    return {
+        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=clock.now),
+        network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
+    }
 
 
 def _own_services(parts: RequestParts, database: Database) -> list[RpcService]:

@@ -6,26 +6,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from airlock.common.v1 import network_pb2
 
+from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
 
 if TYPE_CHECKING:
-    from airlock.common.v1.network_pb2 import BundleKind
-
     from common.batches.reports import ExportReport, ImportReport
     from request_svc.settings import RequestSettings
 
 
-class JobApp(ServiceApp, Protocol):
+class JobApp(ServiceApp, HasExchange, Protocol):
     """What the jobs need of the service."""
-
-    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
-        """Seals what there is of one kind, bundle after bundle."""
-        ...
-
-    async def import_waiting(self) -> ImportReport:
-        """Applies what lies in the inbox, whatever kind it is."""
-        ...
 
 
 def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
@@ -39,9 +30,9 @@ def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
 
 async def export_requests(app: JobApp) -> ExportReport:
     """Pending requests by urgency, and due cancellations, into bundles of at most 500."""
-    return await app.export(network_pb2.BUNDLE_KIND_REQUESTS)
+    return await app.exchange.export(network_pb2.BUNDLE_KIND_REQUESTS)
 
 
 async def import_bundles(app: JobApp) -> ImportReport:
     """Users and answers from the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
-    return await app.import_waiting()
+    return await app.exchange.import_waiting()

@@ -14,9 +14,8 @@ from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_gr
 from redis.asyncio import Redis
 
 from common.auth.context import AuthContext
+from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context
-from common.batches.run_export import run_export
-from common.batches.run_import import run_imports
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -43,14 +42,13 @@ from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from airlock.common.v1.network_pb2 import BundleKind
     from taskiq import AsyncBroker
 
-    from common.batches.context import BatchContext
     from common.batches.ports import ExportSource, SinkFactory
-    from common.batches.reports import ExportReport, ImportReport
+    from common.batches.steps import Step
     from common.jobs.queue import JobQueue
     from response_svc.ports import SearchEngine
     from response_svc.settings import ResponseSettings
@@ -68,22 +66,12 @@ class App:
     database: Database
     auth: AuthContext
     broker: AsyncBroker
-    batches: BatchContext
-    sources: Mapping[BundleKind.ValueType, ExportSource]
-    sinks: Mapping[BundleKind.ValueType, SinkFactory]
+    exchange: Exchange
     rpc_services: Sequence[RpcService]
     executors: Executors
     users: UserContext
     engine: SearchEngine
     redis: Redis
-
-    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
-        """Seals what there is of one kind, bundle after bundle."""
-        return await run_export(self.batches, self.sources[kind])
-
-    async def import_waiting(self) -> ImportReport:
-        """Applies what lies in the inbox, whatever kind it is."""
-        return await run_imports(self.batches, sinks=self.sinks, sources=self.sources)
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -108,18 +96,14 @@ async def build_app(settings: ResponseSettings) -> App:
         socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
     )
     auth = AuthContext.from_settings(settings, database, MasterAccounts())
-    batches = batch_context(settings, database)
     engine = make_engine(settings)
     broker = make_broker(settings)
     users = UserContext(database, PostgresUsers(), auth.hasher)
-    sources = _sources(settings)
-    sinks = {network_pb2.BUNDLE_KIND_REQUESTS: _requests_sinks(BrokerJobQueue(broker))}
+    exchange = Exchange(batch_context(settings, database), _sources(settings), _sinks(BrokerJobQueue(broker)))
     shared = shared_services(
         settings=settings,
         auth=auth,
-        batches=batches,
-        sources=sources,
-        sinks=sinks,
+        exchange=exchange,
         jobs=jobs(settings),
         checks=[*standard_checks(settings, database), EngineCheck(engine)],
     )
@@ -128,11 +112,11 @@ async def build_app(settings: ResponseSettings) -> App:
         database=database,
         auth=auth,
         broker=broker,
-        batches=batches,
-        sources=sources,
-        sinks=sinks,
+        exchange=exchange,
         rpc_services=[*_own_services(users), *shared],
-        executors=Executors(_execution(settings, database, redis, engine, batches), settings.worker_count),
+        executors=Executors(
+            _execution(settings, database, redis, engine, exchange.context.steps), settings.worker_count
+        ),
         users=users,
         engine=engine,
         redis=redis,
@@ -146,15 +130,15 @@ def _sources(settings: ResponseSettings) -> dict[BundleKind.ValueType, ExportSou
     }
 
 
-def _requests_sinks(queue: JobQueue) -> SinkFactory:
+def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
     async def wake(requests: int) -> None:
         await queue.wake(EXECUTE_QUERY, times=min(requests, MOST_WAKE_UPS))
 
-    return requests_sinks(wake)
+    return {network_pb2.BUNDLE_KIND_REQUESTS: requests_sinks(wake)}
 
 
 def _execution(
-    settings: ResponseSettings, database: Database, redis: Redis, engine: SearchEngine, batches: BatchContext
+    settings: ResponseSettings, database: Database, redis: Redis, engine: SearchEngine, steps: Callable[[Step], None]
 ) -> ExecutionContext:
     return ExecutionContext(
         database=database,
@@ -166,7 +150,7 @@ def _execution(
         policy=Policy(frozenset(settings.allowed_indices)),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
-        steps=batches.steps,
+        steps=steps,
         timeout_seconds=settings.query_timeout,
         lease=timedelta(seconds=settings.execution_lease_seconds),
         first_retry=timedelta(seconds=settings.retry_first_seconds),

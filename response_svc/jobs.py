@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from airlock.common.v1 import network_pb2
 
+from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from airlock.common.v1.network_pb2 import BundleKind
 
     from common.batches.reports import ExportReport, ImportReport
     from response_svc.settings import ResponseSettings
@@ -21,20 +20,12 @@ if TYPE_CHECKING:
 EXECUTE_QUERY = "execute_query"
 
 
-class JobApp(ServiceApp, Protocol):
+class JobApp(ServiceApp, HasExchange, Protocol):
     """What the jobs need of the service."""
 
     @property
     def executors(self) -> Executors:
         """Those of this process."""
-        ...
-
-    async def export(self, kind: BundleKind.ValueType) -> ExportReport:
-        """Seals what there is of one kind, bundle after bundle."""
-        ...
-
-    async def import_waiting(self) -> ImportReport:
-        """Applies what lies in the inbox, whatever kind it is."""
         ...
 
 
@@ -56,12 +47,12 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
 
 async def export_users(app: JobApp) -> ExportReport:
     """What changed about users since the other network last confirmed, or all of them."""
-    return await app.export(network_pb2.BUNDLE_KIND_USERS)
+    return await app.exchange.export(network_pb2.BUNDLE_KIND_USERS)
 
 
 async def import_bundles(app: JobApp) -> ImportReport:
     """Requests and acknowledgements from the inbox."""
-    return await app.import_waiting()
+    return await app.exchange.import_waiting()
 
 
 async def execute_waiting(app: JobApp) -> Mapping[str, int]:
@@ -71,4 +62,4 @@ async def execute_waiting(app: JobApp) -> Mapping[str, int]:
 
 async def export_responses(app: JobApp) -> ExportReport:
     """Answers and final failures into bundles of at most 500."""
-    return await app.export(network_pb2.BUNDLE_KIND_RESPONSES)
+    return await app.exchange.export(network_pb2.BUNDLE_KIND_RESPONSES)

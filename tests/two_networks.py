@@ -23,6 +23,7 @@ from airlock.response.v1.user_service_pb2_grpc import UserServiceStub
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import text
 
+from common.batches.steps import no_steps
 from common.rpc.server import build_server
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
@@ -81,7 +82,8 @@ class Side:
 
     def __init__(self, app: Any, settings: NetworkSettings, folder: Path, clock: StoryClock) -> None:
         inbox = Inbox(settings.import_dir, clock)
-        self.app = replace(app, batches=replace(app.batches, clock=clock, inbox=inbox))
+        self.app = app
+        self._change_context(clock=clock, inbox=inbox)
         self.settings = settings
         self.export_dir = settings.export_dir
         self.import_dir = settings.import_dir
@@ -90,8 +92,8 @@ class Side:
         self.channel = grpc.aio.insecure_channel(self._address)
 
     async def open(self) -> None:
-        self.app.batches.outbox.make_folders()
-        self.app.batches.inbox.make_folders()
+        self.app.exchange.context.outbox.make_folders()
+        self.app.exchange.context.inbox.make_folders()
         await self._server.start()
 
     async def close(self) -> None:
@@ -107,12 +109,12 @@ class Side:
 
     async def export(self, kind: str) -> ExportReport:
         """Seals everything of a kind that waits here."""
-        report: ExportReport = await self.app.export(kind_from_name(kind))
+        report: ExportReport = await self.app.exchange.export(kind_from_name(kind))
         return report
 
     async def import_(self) -> ImportReport:
         """Applies what lies in the inbox."""
-        report: ImportReport = await self.app.import_waiting()
+        report: ImportReport = await self.app.exchange.import_waiting()
         return report
 
     def break_at(self, step: Step, error: BaseException) -> None:
@@ -122,11 +124,15 @@ class Side:
             if passed is step:
                 raise error
 
-        self.app = replace(self.app, batches=replace(self.app.batches, steps=fail))
+        self._change_context(steps=fail)
 
     def mend(self) -> None:
         """Nothing fails any more."""
-        self.app = replace(self.app, batches=replace(self.app.batches, steps=lambda _: None))
+        self._change_context(steps=no_steps)
+
+    def _change_context(self, **changes: Any) -> None:
+        exchange = self.app.exchange
+        self.app = replace(self.app, exchange=replace(exchange, context=replace(exchange.context, **changes)))
 
     def bundles(self, kind: str) -> list[Path]:
         """What waits to be carried, the oldest first."""

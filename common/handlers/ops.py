@@ -17,13 +17,12 @@ from common.paging import page_size, time_position, time_token
 from common.rpc.caller import current_caller
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import grpc
     from airlock.common.v1.network_pb2 import BundleKind
 
-    from common.batches.context import BatchContext
-    from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.exchange import Exchange
     from common.jobs.job import Job
     from common.jobs.runs import JobRun
 
@@ -31,16 +30,9 @@ if TYPE_CHECKING:
 class OpsHandler(OpsServiceServicer):
     """Shows and drives one network's exports and imports."""
 
-    def __init__(
-        self,
-        batches: BatchContext,
-        sources: Mapping[BundleKind.ValueType, ExportSource],
-        sinks: Mapping[BundleKind.ValueType, SinkFactory],
-        jobs: Sequence[Job[Any]],
-    ) -> None:
-        self._batches = batches
-        self._sources = sources
-        self._sinks = sinks
+    def __init__(self, exchange: Exchange, jobs: Sequence[Job[Any]]) -> None:
+        self._exchange = exchange
+        self._batches = exchange.context
         self._jobs = tuple(jobs)
 
     async def ListExportBatches(  # noqa: N802 - the name is the proto's, as everywhere here.
@@ -73,7 +65,7 @@ class OpsHandler(OpsServiceServicer):
         self, request: pb.RunExportRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.RunExportResponse:
         """Runs an export and waits for it."""
-        report = await export_now(self._batches, self._sources, name=request.kind, caller=current_caller())
+        report = await export_now(self._exchange, name=request.kind, caller=current_caller())
         return pb.RunExportResponse(
             skipped=report.skipped, batches=map(export_batch, report.batches), records=report.records
         )
@@ -82,7 +74,7 @@ class OpsHandler(OpsServiceServicer):
         self, request: pb.ScanImportsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.ScanImportsResponse:
         """Looks through the inbox and waits for it."""
-        report = await import_now(self._batches, sources=self._sources, sinks=self._sinks, caller=current_caller())
+        report = await import_now(self._exchange, current_caller())
         return pb.ScanImportsResponse(
             skipped=report.skipped,
             batches=map(import_batch, report.batches),

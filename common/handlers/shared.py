@@ -16,13 +16,10 @@ from common.handlers.transfer import TransferHandler
 from common.rpc.server import RpcService
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airlock.common.v1.network_pb2 import BundleKind
+    from collections.abc import Sequence
 
     from common.auth.context import AuthContext
-    from common.batches.context import BatchContext
-    from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.exchange import Exchange
     from common.health.checks import Check
     from common.jobs.job import Job
     from common.settings import NetworkSettings
@@ -32,9 +29,7 @@ def shared_services(
     *,
     settings: NetworkSettings,
     auth: AuthContext,
-    batches: BatchContext,
-    sources: Mapping[BundleKind.ValueType, ExportSource],
-    sinks: Mapping[BundleKind.ValueType, SinkFactory],
+    exchange: Exchange,
     jobs: Sequence[Job[Any]],
     checks: Sequence[Check],
 ) -> list[RpcService]:
@@ -46,10 +41,10 @@ def shared_services(
             add_HealthServiceServicer_to_server,
             HealthHandler(settings.network_name, checks),
         ),
+        RpcService("airlock.ops.v1.OpsService", add_OpsServiceServicer_to_server, OpsHandler(exchange, jobs)),
         RpcService(
-            "airlock.ops.v1.OpsService", add_OpsServiceServicer_to_server, OpsHandler(batches, sources, sinks, jobs)
-        ),
-        RpcService(
-            "airlock.transfer.v1.TransferService", add_TransferServiceServicer_to_server, TransferHandler(batches)
+            "airlock.transfer.v1.TransferService",
+            add_TransferServiceServicer_to_server,
+            TransferHandler(exchange.context),
         ),
     ]

@@ -7,50 +7,36 @@ from typing import TYPE_CHECKING
 from airlock.common.v1 import network_pb2
 
 from common.audit.record import AuditEntry, record
-from common.batches.run_export import run_export, run_status
-from common.batches.run_import import run_imports
 from common.errors import FieldViolation, InvalidFieldError
 from transfer.bundle.names import kind_from_name, kind_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airlock.common.v1.network_pb2 import BundleKind
-
     from common.batches.context import BatchContext
-    from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.exchange import Exchange
     from common.batches.reports import ExportReport, ImportReport
     from common.rpc.caller import Caller
 
 
-async def export_now(
-    context: BatchContext, sources: Mapping[BundleKind.ValueType, ExportSource], *, name: str, caller: Caller
-) -> ExportReport:
+async def export_now(exchange: Exchange, *, name: str, caller: Caller) -> ExportReport:
     """Runs the export of the kind `name` and waits for it.
 
     Raises InvalidFieldError for a kind that this network does not send, and what `run_export` raises.
     """
     kind = kind_from_name(name)
-    if kind not in sources and kind != network_pb2.BUNDLE_KIND_STATUS:
-        sent = ", ".join([*(kind_name(one) for one in sources), "status"])
+    if kind not in exchange.sources and kind != network_pb2.BUNDLE_KIND_STATUS:
+        sent = ", ".join([*(kind_name(one) for one in exchange.sources), "status"])
         cause = f"This network sends no bundles of {name}; it sends {sent}."
         raise InvalidFieldError(cause, violations=[FieldViolation("kind", cause)])
-    await _record(context, "ops.export_run", name, caller)
+    await _record(exchange.context, "ops.export_run", name, caller)
     if kind == network_pb2.BUNDLE_KIND_STATUS:
-        return await run_status(context, force=True, wait=True)
-    return await run_export(context, sources[kind], wait=True)
+        return await exchange.export_status()
+    return await exchange.export(kind, wait=True)
 
 
-async def import_now(
-    context: BatchContext,
-    *,
-    sources: Mapping[BundleKind.ValueType, ExportSource],
-    sinks: Mapping[BundleKind.ValueType, SinkFactory],
-    caller: Caller,
-) -> ImportReport:
+async def import_now(exchange: Exchange, caller: Caller) -> ImportReport:
     """Looks through the inbox and waits for it."""
-    await _record(context, "ops.imports_scanned", None, caller)
-    return await run_imports(context, sinks=sinks, sources=sources, wait=True)
+    await _record(exchange.context, "ops.imports_scanned", None, caller)
+    return await exchange.import_waiting(wait=True)
 
 
 async def _record(context: BatchContext, action: str, kind: str | None, caller: Caller) -> None:

@@ -1,8 +1,7 @@
-"""The statements by which answers reach the database, and what becomes of an answer given its request's state."""
+"""The statements by which answers reach the database."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -11,6 +10,7 @@ from sqlalchemy import ARRAY, Uuid, any_, cast, select, update
 from request_svc.adapters.answer_cache import MAX_CACHED_BYTES, cache_key
 from request_svc.adapters.tables import requests, result_chunks
 from request_svc.adapters.wire import from_micros
+from request_svc.domain.answer_fate import Fate, fate_of
 from request_svc.domain.status import RequestStatus
 from transfer.errors import MalformedRecordError
 
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from request_svc.adapters.incoming_answer import IncomingAnswer
 
 MAX_RETRY_COUNT: Final = 5
-
-
-class Fate(StrEnum):
-    """What becomes of an answer; the values name the counts in logs and batch rows."""
-
-    APPLIED = "applied"
-    # There is no such request here: kept for an operator.
-    PARKED = "parked"
-    # The request has ended by an answer before: dropped.
-    REPEATED = "repeated"
-    # The request was cancelled: dropped.
-    LATE = "late"
-    # The other network says that it dropped the cancelled request.
-    CONFIRMED = "cancellations_confirmed"
 
 
 _COLUMNS: Final = {
@@ -92,19 +78,11 @@ async def fates(connection: AsyncConnection, answers: Sequence[IncomingAnswer]) 
     states = {row.id: RequestStatus(row.status) for row in await connection.execute(statement)}
     decided = []
     for answer in answers:
-        fate = _fate(states.get(answer.request_id), answer)
+        fate = fate_of(answer.status, states.get(answer.request_id))
         if fate is Fate.APPLIED:
             states[answer.request_id] = answer.status
         decided.append(fate)
     return decided
-
-
-def _fate(state: RequestStatus | None, answer: IncomingAnswer) -> Fate:
-    if state is None:
-        return Fate.PARKED
-    if state is RequestStatus.CANCELLED:
-        return Fate.CONFIRMED if answer.status is RequestStatus.CANCELLED else Fate.LATE
-    return Fate.REPEATED if state.is_final else Fate.APPLIED
 
 
 async def store(connection: AsyncConnection, answers: Sequence[IncomingAnswer], batch: IncomingBatch) -> None:

@@ -10,9 +10,9 @@ from airlock.bundle.v1.frame_pb2 import ResultChunk
 from common.batches.parked import park
 from request_svc.adapters import answer_rows
 from request_svc.adapters.answer_cache import MAX_CACHED_BYTES
-from request_svc.adapters.answer_rows import Fate
 from request_svc.adapters.changes import notify_changes
 from request_svc.adapters.incoming_answer import IncomingAnswer
+from request_svc.domain.answer_fate import Fate
 from transfer.errors import ChunkOrderError, MalformedRecordError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airlock.bundle.v1.record_pb2 import Record
 
-    from request_svc.adapters.answer_rows import Fate
+    from request_svc.domain.answer_fate import Fate
 
 _STATUS: Final = {
     record_pb2.OUTCOME_COMPLETED: RequestStatus.COMPLETED,

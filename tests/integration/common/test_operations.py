@@ -23,6 +23,7 @@ from common import clock
 from common.audit.tables import audit_logs
 from common.auth.sign_in import sign_in
 from common.batches.context import BatchContext
+from common.batches.exchange import Exchange
 from common.database.metadata import shared_metadata
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
@@ -110,9 +111,7 @@ class Networks:
         services = shared_services(
             settings=cast("NetworkSettings", SimpleNamespace(network_name=name)),
             auth=self._auth,
-            batches=context,
-            sources={},
-            sinks={},
+            exchange=Exchange(context, sources={}, sinks={}),
             jobs=JOBS,
             checks=[],
         )

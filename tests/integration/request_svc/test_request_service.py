@@ -86,14 +86,14 @@ async def service(database_url: str, redis_url: str, keys: GeneratedKeys, tmp_pa
         argon2_parallelism=1,
     )  # type: ignore[call-arg] # _env_file is pydantic-settings' own argument.
     app = await build_app(settings)
-    app.batches.outbox.make_folders()
-    app.batches.inbox.make_folders()
+    app.exchange.context.outbox.make_folders()
+    app.exchange.context.inbox.make_folders()
     server = build_server(app.rpc_services, app.auth, f"unix:{tmp_path}/s.sock")
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/s.sock") as channel:
         opened = Service(app, channel, settings, ResponsePeer(keys, epoch=int(time.time())))
         opened.lay(network_pb2.BUNDLE_KIND_USERS, await _users())
-        report = await app.import_waiting()
+        report = await app.exchange.import_waiting()
         assert report.counts["users_imported"] == 3, report
         yield opened
     await server.drain(0)
@@ -133,12 +133,12 @@ async def test_a_question_goes_out_and_its_answer_comes_back(service: Service) -
         "match_all",
         4,
     )
-    report = await service.app.export(network_pb2.BUNDLE_KIND_REQUESTS)
+    report = await service.app.exchange.export(network_pb2.BUNDLE_KIND_REQUESTS)
     assert report.records == 1
     [record] = service.peer.take(service.settings.export_dir / "requests")
     assert record.request.id == UUID(submitted.id).bytes
     service.lay(network_pb2.BUNDLE_KIND_RESPONSES, answer(UUID(submitted.id), FOUND))
-    assert (await service.app.import_waiting()).counts["responses_completed"] == 1
+    assert (await service.app.exchange.import_waiting()).counts["responses_completed"] == 1
 
     asked = request_service_pb2.GetRequestRequest(id=submitted.id)
     reply = await service.requests.GetRequest(asked, metadata=sara)
@@ -225,10 +225,10 @@ async def test_a_watch_tells_each_change_and_ends_with_the_last_request(service:
     await service.requests.CancelRequest(cancel, metadata=sara)
     first_change = (await watch.read()).request
     assert (first_change.id, first_change.status) == (submitted[0].id, request_pb2.REQUEST_STATUS_CANCELLED)
-    await service.app.export(network_pb2.BUNDLE_KIND_REQUESTS)
+    await service.app.exchange.export(network_pb2.BUNDLE_KIND_REQUESTS)
     service.peer.take(service.settings.export_dir / "requests")
     service.lay(network_pb2.BUNDLE_KIND_RESPONSES, answer(UUID(submitted[1].id), FOUND))
-    await service.app.import_waiting()
+    await service.app.exchange.import_waiting()
     while (change := await watch.read()) is not grpc.aio.EOF:
         seen[change.request.id].append(change.request.status)
     assert seen[submitted[1].id][-1] == request_pb2.REQUEST_STATUS_COMPLETED
