@@ -46,7 +46,7 @@ reader:
     - names: ["airlock-contract-*", "cities", "flights"]
       privileges: ["read"]
 """
-_HEAP: Final = "-Xms512m -Xmx512m"
+_JAVA_OPTIONS: Final = "-Xms512m -Xmx512m -XX:-UsePerfData"
 
 
 class ElasticsearchNode:
@@ -119,7 +119,10 @@ class ElasticsearchNode:
 
     def _configure(self, folder: Path, distribution: Path, java: Java) -> dict[str, str]:
         shutil.copytree(distribution / "config", folder / "config")
-        (folder / "logs").mkdir()
+        # What the node and its small tools leave in a temporary folder goes with this one.
+        temporary = folder / "tmp"
+        for made in (folder / "logs", temporary):
+            made.mkdir()
         settings = {
             "cluster.name": "airlock-sandbox",
             "cluster.routing.allocation.disk.threshold_enabled": "false",
@@ -139,8 +142,10 @@ class ElasticsearchNode:
                 os.chown(path, self._user.user_id, self._user.group_id)
         return {
             "ES_JAVA_HOME": str(java.home),
-            "ES_JAVA_OPTS": _HEAP,
+            "ES_JAVA_OPTS": _JAVA_OPTIONS,
             "ES_PATH_CONF": str(folder / "config"),
+            "ES_TMPDIR": str(temporary),
+            "CLI_JAVA_OPTS": f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData",
             "PATH": os.environ.get("PATH", os.defpath),
         }
 
