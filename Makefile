@@ -28,7 +28,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@# The lists are complete. Left to resolve them again, an older pip takes the newest version of whatever is asked for with
 	@# an extra, and then refuses it for want of a hash.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --use-pep517 -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
