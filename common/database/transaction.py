@@ -6,10 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 log = structlog.get_logger("common.database")
 
@@ -50,6 +54,7 @@ class Database:
             hide_parameters=True,
             connect_args={"prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
         )
+        event.listen(self.engine.sync_engine, "connect", _speak_utc)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -62,6 +67,17 @@ class Database:
     async def close(self) -> None:
         """Closes every pooled connection."""
         await self.engine.dispose()
+
+
+def _speak_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """Times come in UTC, whatever zone the server is set to: the last hours of 9999 have no form in one to the east.
+
+    A statement and not a start-up option, because poolers refuse those they do not know; they do keep a time zone.
+    """
+    cursor = connection.cursor()
+    cursor.execute("SET TIME ZONE 'UTC'")
+    cursor.close()
+    connection.commit()
 
 
 def sqlalchemy_url(url: str) -> str:
