@@ -197,9 +197,13 @@ def test_the_order_of_maps_does_not_change_the_normal_form() -> None:
     assert Search.FromString(normal_form(forward)) == forward
 
 
-def test_fields_that_this_release_does_not_know_are_no_part_of_the_normal_form() -> None:
-    search = Search.FromString(read({"size": 1}).SerializeToString() + b"\xfa\x3e\x01x")
-    assert normal_form(search) == normal_form(read({"size": 1}))
+@pytest.mark.parametrize("place", ["search", "clause"])
+def test_fields_that_this_release_does_not_know_are_refused_and_not_lost(place: str) -> None:
+    unknown = b"\xb8\x06\x01"
+    clause = Query.FromString(Query(match_all={}).SerializeToString() + (unknown if place == "clause" else b""))
+    search = Search.FromString(Search(query=clause).SerializeToString() + (unknown if place == "search" else b""))
+    with pytest.raises(QueryInvalidError, match="does not know"):
+        normal_form(search)
 
 
 @pytest.mark.parametrize(
