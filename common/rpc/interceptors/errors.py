@@ -11,6 +11,7 @@ from airlock.common.v1 import error_reason_pb2 as reasons
 
 from common.rpc.caller import current_request_id
 from common.rpc.errors import as_airlock_error, error_metadata, status_code
+from common.rpc.trailers import fitting
 from common.rpc.wrapping import CallInterceptor
 
 if TYPE_CHECKING:
@@ -35,4 +36,5 @@ class ErrorInterceptor(CallInterceptor):
                 log.exception("call_failed", method=method)
             elif refusal is not error:
                 log.warning("part_unavailable", method=method, part=refusal.metadata.get("part"), exc_info=error)
-            await context.abort(status_code(refusal), refusal.message, error_metadata(refusal, current_request_id()))
+            sent = fitting(refusal)
+            await context.abort(status_code(sent), sent.message, error_metadata(sent, current_request_id()))

@@ -9,6 +9,7 @@ from protovalidate import Validator
 
 from common.errors import FieldViolation, InvalidFieldError
 from common.rpc.wrapping import CallInterceptor
+from common.search.violations import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ MESSAGE_LIMIT: Final = 512 * 1024
 BUNDLE_PIECE_LIMIT: Final = 1024 * 1024 + 1024
 """Bytes of an incoming piece of a bundle: 1 MiB and its framing."""
 _PIECES: Final = "/airlock.transfer.v1.TransferService/ImportBundle"
-_MOST_VIOLATIONS: Final = 50
+_MOST_VIOLATIONS: Final = 16
 
 
 class ValidationInterceptor(CallInterceptor):
@@ -56,5 +57,7 @@ def _path(violation: Violation) -> str:
         if subscript is None:
             parts.append(element.field_name)
         else:
-            parts.append(f"{element.field_name}[{subscript.value}]")
+            # A map's key is a stranger's text.
+            key = subscript.value if isinstance(subscript.value, int) else shown(str(subscript.value))
+            parts.append(f"{element.field_name}[{key}]")
     return ".".join(parts)
