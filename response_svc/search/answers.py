@@ -2,6 +2,7 @@
 
 EngineError
 ├── EngineUnavailableError    may pass: not reachable, overloaded, or its answer was garbage
+│   └── SearchUnavailableError    the same for this one search or index; others may well be answered
 ├── EngineTimeoutError        may pass: no answer within the time
 ├── PartialResultError        may pass: some shards did not answer, and the request takes no partial answer
 ├── EngineRefusedError        final: the engine understood and said no
@@ -39,6 +40,8 @@ class EngineError(Exception):
     """A search that gave no answer. `message` names cause and next step, is bounded and safe to show."""
 
     may_pass: ClassVar[bool] = False
+    engine_away: ClassVar[bool] = False
+    """Whether any other search would meet the same, so that it is not worth asking now."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -49,6 +52,13 @@ class EngineUnavailableError(EngineError):
     """The engine cannot be reached, is overloaded, or answered with something that is no answer."""
 
     may_pass = True
+    engine_away = True
+
+
+class SearchUnavailableError(EngineUnavailableError):
+    """The engine is there and cannot answer this search: its index has lost its shards, or is closed to the service."""
+
+    engine_away = False
 
 
 class EngineTimeoutError(EngineError):

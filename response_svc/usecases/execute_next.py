@@ -30,7 +30,6 @@ from response_svc.ports import UnstorableAnswerError
 from response_svc.search.answers import (
     EngineError,
     EngineTimeoutError,
-    EngineUnavailableError,
     PartialResultError,
     ResultTooLargeError,
 )
@@ -179,7 +178,7 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
         outcome = await answer(context, claimed, search)
     except EngineError as error:
         outcome = after_engine_error(context, claimed, error)
-        engine_away = isinstance(error, EngineUnavailableError)
+        engine_away = error.engine_away
     except Exception:
         log.exception("execution_failed", incoming_request_id=str(claimed.request_id))
         outcome = after_fault(context, claimed, FailureReason.ENGINE_ERROR, UNFORESEEN)

@@ -50,7 +50,8 @@ class Executors:
                     continue
                 outcomes[execution.outcome] += 1
                 if execution.engine_away:
-                    # The others would only use up their attempts; the next sweep asks the engine again.
+                    # The others would only use up their attempts; the next sweep asks the engine again. What concerns
+                    # one search or one index does not end here: it would keep all others waiting.
                     log.warning("engine_away")
                     return
         finally:

@@ -20,6 +20,7 @@ from response_svc.search.answers import (
     EngineUnavailableError,
     PartialResultError,
     ResultTooLargeError,
+    SearchUnavailableError,
 )
 from response_svc.usecases.change_users import deactivate_user
 from response_svc.usecases.execute_next import execute_next
@@ -258,6 +259,15 @@ async def test_an_engine_that_is_away_does_not_use_up_every_requests_attempts(
     await arrivals.arrive(*(question(user, minute=minute) for minute in range(5)))
     engine.prepared = [EngineUnavailableError("The engine cannot be reached.")] * 5
     assert await Executors(execution, 1).run() == {"retry": 1}
+
+
+async def test_an_index_that_cannot_be_searched_keeps_no_other_request_waiting(
+    execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(*(question(user, minute=minute) for minute in range(5)))
+    engine.prepared = [SearchUnavailableError("No shard of the index answers.")] * 3
+    assert await Executors(execution, 1).run() == {"retry": 3, "completed": 2}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from response_svc.search.answers import (
     EngineUnavailableError,
     PartialResultError,
     ResultTooLargeError,
+    SearchUnavailableError,
 )
 from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
 
@@ -146,11 +147,12 @@ async def test_a_name_that_is_not_one_index_never_reaches_the_cluster(
         (fault(404, "index_not_found_exception", "no such index [cities]"), EngineRefusedError, "no such index"),
         (fault(413, "too_large", "too large"), EngineRefusedError, "too large"),
         (fault(401, "security_exception", "user secret-name"), EngineUnavailableError, "operator"),
-        (fault(403, "security_exception", "user secret-name"), EngineUnavailableError, "operator"),
+        (fault(403, "security_exception", "user secret-name"), SearchUnavailableError, "operator"),
         (fault(429, "circuit_breaking_exception", "node-7 is full"), EngineUnavailableError, "429"),
-        (fault(500, "null_pointer", "at org.elasticsearch"), EngineUnavailableError, "500"),
+        (fault(500, "null_pointer", "at org.elasticsearch"), SearchUnavailableError, "500"),
         (text(502, "<html>Bad Gateway</html>", kind="text/html"), EngineUnavailableError, "502"),
-        (fault(503, "no_shard_available", "node-7"), EngineUnavailableError, "503"),
+        (fault(503, "cluster_block_exception", "no master"), EngineUnavailableError, "503"),
+        (fault(503, "search_phase_execution_exception", "all shards failed"), SearchUnavailableError, "503"),
         (
             fault(503, "search_phase_execution_exception", "Partial shards failure"),
             PartialResultError,
@@ -178,6 +180,7 @@ async def test_each_fault_has_its_error_and_shows_no_inner_matter(
     with pytest.raises(expected) as failed:
         await ask(engine)
     assert shown in failed.value.message
+    assert failed.value.engine_away == expected.engine_away
     assert not any(
         hidden in failed.value.message for hidden in ("secret-name", "node-7", "org.elasticsearch", "<html>")
     )
