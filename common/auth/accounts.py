@@ -37,6 +37,10 @@ class AccountDirectory(Protocol):
         """The account with that id, active or not."""
         ...
 
+    async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        """As `find_by_id`, and whoever changes the account waits until the caller's transaction ends."""
+        ...
+
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps the time of the last sign-in; a directory that is read-only does nothing."""
         ...

@@ -19,7 +19,8 @@ async def sign_in(context: AuthContext, *, username: str, password: str, caller:
     """Opens a session. Raises CredentialsWrongError, in the same time, for a wrong name, password or an inactive user.
 
     The password is checked outside any transaction, since it takes long on purpose; the account is read again
-    inside the one that opens the session, so that a change in between counts.
+    inside the one that opens the session and held there: a change before it counts, and one after it ends this session
+    with all others, since whoever makes it takes the time of the ending once the account is free.
     """
     async with context.database.transaction() as transaction:
         account = await context.directory.find_by_username(transaction.connection, username)
@@ -27,7 +28,7 @@ async def sign_in(context: AuthContext, *, username: str, password: str, caller:
     async with context.database.transaction() as transaction:
         connection = transaction.connection
         if account is not None and fits:
-            current = await context.directory.find_by_id(connection, account.user_id)
+            current = await context.directory.hold(connection, account.user_id)
             if current is not None and current.is_active and current.password_hash == account.password_hash:
                 signed_in_at = context.clock()
                 await context.directory.record_login(connection, current.user_id, signed_in_at)

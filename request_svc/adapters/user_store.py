@@ -66,6 +66,12 @@ class ReplicaAccounts:
         row = (await connection.execute(select(users).where(users.c.id == user_id))).one_or_none()
         return None if row is None else _account(row)
 
+    async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        """The account with that id; an import that would change it waits until the transaction ends."""
+        held = select(users).where(users.c.id == user_id).with_for_update(read=True)
+        row = (await connection.execute(held)).one_or_none()
+        return None if row is None else _account(row)
+
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps nothing: the replica belongs to the Response Network, and the audit trail tells of the sign-in."""
 

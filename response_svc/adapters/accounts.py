@@ -35,6 +35,11 @@ class MasterAccounts:
         user = await self._users.find(connection, user_id)
         return account_of(user) if user is not None else None
 
+    async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        """The account with that id, which nobody else can change until the transaction ends."""
+        user = await self._users.find(connection, user_id, lock=True)
+        return account_of(user) if user is not None else None
+
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps the time of the sign-in. It is no change that the other network hears of, so no revision is taken."""
         await connection.execute(update(users).where(users.c.id == user_id).values(last_login=at))

@@ -40,5 +40,8 @@ class Accounts:
     async def find_by_id(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
         return self.by_id.get(user_id)
 
+    async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
+        return self.by_id.get(user_id)
+
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         self.logins.append((user_id, at))

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from common.auth.passwords import PasswordHasher
 from common.auth.tables import session_endings
 from common.batches.tables import streams
 from request_svc.adapters.tables import replica_states, users
 from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
 from request_svc.ports import UserFilter
 from request_svc.usecases.list_users import list_users
+from tests.integration.common.signing_in import a_deactivation_meanwhile_shuts_out
 from tests.integration.request_svc.request_world import World, answer, principal, user_id, user_message, users_bundle
 from transfer.errors import MalformedRecordError
 
@@ -173,3 +175,12 @@ async def _begin_streams(world: World) -> None:
 async def _wanted(world: World) -> list[str]:
     [row] = await world.rows(streams.c.snapshots_wanted, where=streams.c.direction == "incoming")
     return list(row.snapshots_wanted)
+
+
+async def test_one_whom_an_import_deactivates_while_he_signs_in_stays_outside(world: World) -> None:
+    password = "a good password"
+    hashed = await PasswordHasher.cheapest().hash(password)
+    await world.import_users(users_bundle([user_message("sara", hashed_password=hashed)], snapshot=True))
+    await a_deactivation_meanwhile_shuts_out(
+        world.database, ReplicaAccounts(), user_id=user_id("sara"), username="sara", password=password
+    )

@@ -10,11 +10,13 @@ import pytest
 
 from common.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from common.rpc.caller import current_caller
+from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.users import PostgresUsers
 from response_svc.domain.user import Role, UserChanges
 from response_svc.usecases.change_users import create_user, deactivate_user, set_password, update_user, user_from
 from response_svc.usecases.create_admin import create_admin
 from response_svc.usecases.read_users import get_user, list_users
+from tests.integration.common.signing_in import a_deactivation_meanwhile_shuts_out
 from tests.integration.response_svc.world import START, NewUser, make_user, rows
 
 if TYPE_CHECKING:
@@ -128,3 +130,12 @@ async def test_users_are_listed_by_name_in_pages(user_context: UserContext) -> N
     found, _ = await list_users(user_context, prefix="BA", is_active=True, after=None, limit=9)
     assert [user.username for user in found] == ["Babak", "banu"]
     assert await list_users(user_context, prefix="", is_active=False, after=None, limit=9) == ([], False)
+
+
+async def test_one_who_is_deactivated_while_he_signs_in_stays_outside(
+    database: Database, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await a_deactivation_meanwhile_shuts_out(
+        database, MasterAccounts(), user_id=user.id, username=user.username, password="a good password"
+    )
