@@ -11,9 +11,13 @@ from uuid import uuid4
 from common.errors import CredentialsMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from common.auth.principal import Principal
+
+
+def _nothing_to_check() -> None:
+    """Of a call without a sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Caller:
     principal: Principal | None = None
     address: str | None = None
     user_agent: str | None = None
+    check_session: Callable[[], object] = _nothing_to_check
+    """For calls that last: raises SessionEnded- or TokenExpiredError once the sign-in no longer counts."""
 
 
 _caller: ContextVar[Caller | None] = ContextVar("airlock_caller", default=None)
@@ -63,6 +69,6 @@ def set_caller(caller: Caller) -> None:
     _caller.set(caller)
 
 
-def sign_in_caller(principal: Principal) -> None:
+def sign_in_caller(principal: Principal, check_session: Callable[[], object]) -> None:
     """Adds the verified principal to the running call; for the interceptor that checks tokens."""
-    _caller.set(replace(current_caller(), principal=principal))
+    _caller.set(replace(current_caller(), principal=principal, check_session=check_session))

@@ -63,9 +63,8 @@ class ListenedChanges:
             yield
             async with self._changed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._changed.wait_for(partial(self._has_moved_since, seen)), self._poll_seconds
-                    )
+                    async with asyncio.timeout(self._poll_seconds):
+                        await self._changed.wait_for(partial(self._has_moved_since, seen))
 
     async def close(self) -> None:
         """Ends the listening connection."""

@@ -172,6 +172,7 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
             database=parts.database,
             requests=parts.requests,
             changes=parts.changes,
+            check_session=current_caller().check_session,
         )
         async with aclosing(watching) as changes:
             async for one in changes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from request_svc.usecases.get_request import found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -32,10 +32,12 @@ async def watch_requests(
     database: Database,
     requests: RequestStore,
     changes: RequestChanges,
+    check_session: Callable[[], object],
 ) -> AsyncGenerator[Request]:
     """Each named request, then its changes; without names, the changes of all of the caller's from now on.
 
-    Raises NotFoundError before the first one if a named request is not the caller's.
+    Raises NotFoundError before the first one if a named request is not the caller's, and at the next tick whatever
+    `check_session` raises once the caller's session is over.
     """
     watch = _Watch(caller.user_id, database, requests)
     deadline = asyncio.get_running_loop().time() + timeout_seconds
@@ -45,9 +47,12 @@ async def watch_requests(
         while not watch.has_ended:
             remaining = deadline - asyncio.get_running_loop().time()
             try:
-                await asyncio.wait_for(anext(ticks), max(0.0, remaining))
+                # Not wait_for, which loses a cancellation that comes with a tick before Python 3.12.
+                async with asyncio.timeout(max(0.0, remaining)):
+                    await anext(ticks)
             except TimeoutError:
                 return
+            check_session()
             for request in await watch.changed():
                 yield request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -47,8 +48,9 @@ class SignInInterceptor(CallInterceptor):
         if required == permission_pb2.PERMISSION_PUBLIC:
             yield
             return
-        principal = self._authenticator.authenticate(_bearer_token(context))
-        sign_in_caller(principal)
+        token = _bearer_token(context)
+        principal = self._authenticator.authenticate(token)
+        sign_in_caller(principal, partial(self._authenticator.authenticate, token))
         structlog.contextvars.bind_contextvars(user_id=str(principal.user_id))
         principal.require(required)
         yield

@@ -254,6 +254,16 @@ async def test_a_watch_ends_when_its_time_is_up(service: Service) -> None:
     assert [one.request.id async for one in watch] == [submitted.id]
 
 
+async def test_a_watch_ends_with_the_session_that_opened_it(service: Service) -> None:
+    sara = await service.sign_in("sara")
+    watch = service.requests.WatchRequests(request_service_pb2.WatchRequestsRequest(timeout_seconds=60), metadata=sara)
+    await watch.initial_metadata()
+    await service.auth.Logout(auth_service_pb2.LogoutRequest(), metadata=sara)
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await watch.read()
+    assert _reason(ended.value) == "SESSION_ENDED"
+
+
 async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     mina = await service.sign_in("mina")
     users = await service.users.ListUsers(user_replica_service_pb2.ListUsersRequest(page_size=2), metadata=mina)
