@@ -50,9 +50,14 @@ def position_of(request: Any, *types: type) -> tuple[Any, ...] | None:  # noqa: 
     if not isinstance(content, list) or len(content) != len(types) + 1 or content[0] != _question(request):
         raise _invalid()
     position = tuple(content[1:])
-    if any(type(value) is not wanted for value, wanted in zip(position, types, strict=True)):
+    if not all(type(value) is wanted and _fits(value) for value, wanted in zip(position, types, strict=True)):
         raise _invalid()
     return position
+
+
+def _fits(value: object) -> bool:
+    """Whether the database can compare with it: its numbers have 64 bits, and its texts no zero character."""
+    return "\0" not in value if isinstance(value, str) else isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def time_token(request: Message, at: datetime, row_id: UUID) -> str:

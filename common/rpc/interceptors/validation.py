@@ -42,12 +42,34 @@ class ValidationInterceptor(CallInterceptor):
         limit = BUNDLE_PIECE_LIMIT if method == _PIECES else MESSAGE_LIMIT
         if message.ByteSize() > limit:
             raise InvalidFieldError(f"The message is longer than {limit} bytes; send less at once.")
+        if method != _PIECES and (field := field_with_zero(message)):
+            cause = "holds a zero character (U+0000), which no text here may have; leave it out"
+            raise InvalidFieldError(
+                f"The call breaks a rule: {field} {cause}.", violations=[FieldViolation(field, cause)]
+            )
         violations = self._validator.collect_violations(message)
         if violations:
             fields = [FieldViolation(_path(found), found.proto.message) for found in violations[:_MOST_VIOLATIONS]]
             first = f"{fields[0].field}: {fields[0].description}" if fields[0].field else fields[0].description
             more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
             raise InvalidFieldError(f"The call breaks a rule: {first}{more}.", violations=fields)
+
+
+def field_with_zero(message: Message) -> str | None:
+    """The name of a field, at any depth, whose text holds U+0000: PostgreSQL keeps no such text."""
+    # Most messages hold no zero byte at all, which is found out at once.
+    if b"\0" not in message.SerializeToString():
+        return None
+    waiting: list[Message] = [message]
+    while waiting:
+        for field, value in waiting.pop().ListFields():
+            values = list(value) if field.is_repeated else [value]
+            if field.message_type is not None and field.message_type.GetOptions().map_entry:
+                values += value.values()
+            if any(isinstance(one, str) and "\0" in one for one in values):
+                return str(field.name)
+            waiting += [one for one in values if hasattr(one, "ListFields")]
+    return None
 
 
 def _path(violation: Violation) -> str:

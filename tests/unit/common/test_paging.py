@@ -38,6 +38,12 @@ def test_a_time_keeps_its_microseconds() -> None:
     assert time_position(again(time_token(ASKED, at, row))) == (at, row)
 
 
+@pytest.mark.parametrize("position", ["a\0b", 2**63])
+def test_a_position_that_no_database_could_hold_is_no_position(position: str | int) -> None:
+    with pytest.raises(PageTokenInvalidError):
+        position_of(again(next_token(ASKED, position)), type(position))
+
+
 def test_another_page_size_may_continue() -> None:
     assert position_of(again(next_token(ASKED, 7), page_size=99), int) == (7,)
 
