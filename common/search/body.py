@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from airlock.search.v1.search_pb2 import Search
 
 from common.search import strict_json
-from common.search.scalars import WrongValueError, kind_of, read_field_value
-from common.search.shapes import FieldShape, MessageShape, shape_of
+from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value
+from common.search.shapes import SUCCESSORS, FieldShape, MessageShape, shape_of
 from common.search.short_forms import IRREGULAR, Fields
 from common.search.violations import Path, Violations, did_you_mean, shown
 
@@ -71,6 +71,9 @@ class BodyReader:
     def read_field(self, message: Message, field: FieldShape, value: Json, path: Path) -> None:
         """Sets one field of `message`."""
         try:
+            # Before anything is made of them: a body has room for a hundred thousand.
+            if isinstance(value, list | dict) and not field.keyed_by_one_field:
+                check_count(field, len(value))
             irregular = IRREGULAR.get(field.message)
             if irregular is not None:
                 irregular(self, message, field, value, path)
@@ -113,7 +116,9 @@ class BodyReader:
         if self.violations.full:
             self.violations.add(path, "")
             return
-        self.violations.add((*path, key), f"is not a key that Airlock carries here; {did_you_mean(key, shape.keys)}")
+        successor = SUCCESSORS.get(shape.name, {}).get(key)
+        advice = f"write {successor}" if successor else did_you_mean(key, shape.by_key)
+        self.violations.add((*path, key), f"is not a key that Airlock carries here; {advice}")
 
     def _check_one(self, shape: MessageShape, seen: set[str], path: Path) -> None:
         found = sorted(shape.exactly_one_of & seen)

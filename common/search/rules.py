@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from common.search.violations import Path, Violations
     from common.search.walk import Visited
 
+MAX_NAME: Final = 256
+"""Characters of a field's or an aggregation's name."""
 _EXACT_FIELD_NAMES: Final = {"ExistsQuery": "field", "MultiMatchQuery": "fields"}
 """Where Elasticsearch would expand a `*` into fields that no one named."""
 
@@ -25,22 +27,29 @@ def broken_rules(visited: Visited) -> Iterator[tuple[Path, str]]:
     for field, value in visited.values:
         if field.enum is not None and value not in field.enum.by_number:
             yield visited.path_of(field), f"must be one of {', '.join(field.enum.by_word)}"
-    for path, text in visited.texts():
-        if "\0" in text:
-            yield path, "holds a zero character, which the database cannot keep"
-    message, path, name = visited.message, visited.path, visited.shape.name
-    if name in _EXACT_FIELD_NAMES:
-        values = getattr(message, _EXACT_FIELD_NAMES[name])
+    yield from _unkeepable_texts(visited)
+    message, path, kind = visited.message, visited.path, visited.shape.name
+    if kind in _EXACT_FIELD_NAMES:
+        values = getattr(message, _EXACT_FIELD_NAMES[kind])
         if any("*" in value for value in ([values] if isinstance(values, str) else values)):
-            yield (*path, _EXACT_FIELD_NAMES[name]), "must name fields exactly, without *"
-    elif name == "RangeQuery":
+            yield (*path, _EXACT_FIELD_NAMES[kind]), "must name fields exactly, without *"
+    elif kind == "RangeQuery":
         for one, other in (("gt", "gte"), ("lt", "lte")):
             if message.HasField(one) and message.HasField(other):
                 yield path, f"must have either {one} or {other}, not both"
-    elif name == "SourceFilter" and message.HasField("enabled") and (message.includes or message.excludes):
+    elif kind == "SourceFilter" and message.HasField("enabled") and (message.includes or message.excludes):
         yield path, "must either be enabled or disabled as a whole, or list fields"
-    elif name == "Query" and "boost" in message.terms and message.terms["boost"].HasField("boost"):
+    elif kind == "Query" and "boost" in message.terms and message.terms["boost"].HasField("boost"):
         yield (*path, "terms"), "cannot carry a boost for a field that is itself called boost"
+
+
+def _unkeepable_texts(visited: Visited) -> Iterator[tuple[Path, str]]:
+    for path, text in visited.texts():
+        if "\0" in text:
+            yield path, "holds a zero character, which the database cannot keep"
+    for path, name in visited.names:
+        if not 0 < len(name) <= MAX_NAME or "\0" in name:
+            yield path, f"has a name that is empty, longer than {MAX_NAME} characters, or holds a zero character"
 
 
 def check_messages(search: Search, violations: Violations) -> None:

@@ -39,6 +39,12 @@ def read_field_value(field: FieldShape, value: Json) -> str | int | float | bool
     return _read_text(field, value)
 
 
+def check_count(field: FieldShape, count: int) -> None:
+    """Raises WrongValueError for more entries than the field's rule allows."""
+    if 0 < field.max_items < count:
+        raise WrongValueError(f"has {count} entries; at most {field.max_items} are allowed here")
+
+
 def read_scalar(value: Json, into: Scalar) -> None:
     """Sets `into` to exactly this value; raises WrongValueError for an object, a list or a number beyond 64 bits."""
     if value is None:

@@ -35,6 +35,12 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Other names that Elasticsearch takes for the same key."""
 
+SUCCESSORS: Final[Mapping[str, Mapping[str, str]]] = {
+    "DateHistogramAggregation": {"interval": "fixed_interval (such as 1d) or calendar_interval (such as month)"},
+    "RangeQuery": {"from": "gte, or gt", "to": "lte, or lt"},
+}
+"""What took the place of keys that Elasticsearch once had; old bodies still hold them."""
+
 BARE_VALUES: Final = frozenset({"Scalar", "TrackTotalHits"})
 """Messages that are one value in JSON."""
 
@@ -56,6 +62,8 @@ class FieldShape:
     keyed_by_one_field: bool
     """A clause such as `match`: a map with exactly one entry, keyed by the name of the field it searches."""
     enum: EnumShape | None
+    max_items: int
+    """The most entries of a list or a map, by the rule of its proto; 0 is no rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,7 @@ def _field_shape(field: FieldDescriptor) -> FieldShape:
         is_map=is_map,
         keyed_by_one_field=is_map and rules.map.max_pairs == 1,
         enum=_enum_shape(field.enum_type) if field.enum_type is not None else None,
+        max_items=rules.map.max_pairs if is_map else rules.repeated.max_items,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from common.search.scalars import WrongValueError, kind_of, read_field_value, read_scalar
+from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value, read_scalar
 from common.search.shapes import FieldShape, MessageShape, shape_of
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def read_sorts(reader: Reader, message: Fields, field: FieldShape, value: Json, 
         if isinstance(inner, str):
             message.sort.add(field=inner)
         elif isinstance(inner, dict) and inner:
+            check_count(field, len(message.sort) + len(inner))
             for name, options in inner.items():
                 sort = message.sort.add(field=name)
                 name_path = (*inner_path, name)

@@ -1,4 +1,4 @@
-"""JSON from strangers: bounded in size and depth, without repeated keys, and with every number exact or refused."""
+"""JSON from strangers: bounded in size and depth, without repeated keys, every whole number exact or refused."""
 
 from __future__ import annotations
 
@@ -49,6 +49,9 @@ def parse(body: bytes, max_bytes: int, violations: Violations) -> Json:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         violations.add((), f"is not UTF-8: byte {error.start} does not belong there")
+        return None
+    if text.startswith("\ufeff"):
+        violations.add((), "is not JSON: it begins with a byte order mark; send it as UTF-8 without one")
         return None
     if _deeper_than(text, MAX_DEPTH):
         violations.add((), f"is nested deeper than {MAX_DEPTH} levels of objects and lists")

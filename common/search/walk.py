@@ -29,6 +29,8 @@ class Visited(NamedTuple):
     aggregation_depth: int
     values: list[tuple[FieldShape, Any]]
     """The fields that are set and hold no messages."""
+    names: list[tuple[Path, str]]
+    """The keys of its maps: names of fields and of aggregations, chosen by whoever asks."""
 
     def texts(self) -> Iterator[tuple[Path, str]]:
         """Every string that stands directly in this message."""
@@ -47,7 +49,9 @@ def walk(root: Message) -> Iterator[Visited]:
     waiting: list[Inner] = [(root, shape_of(root.DESCRIPTOR.name), (), 0, 0)]
     while waiting:
         message, shape, path, queries, aggregations = waiting.pop()
-        values = []
+        below: list[Inner] = []
+        values: list[tuple[FieldShape, Any]] = []
+        names: list[tuple[Path, str]] = []
         for descriptor, value in message.ListFields():
             field = shape.by_name[descriptor.name]
             if not field.message:
@@ -55,10 +59,14 @@ def walk(root: Message) -> Iterator[Visited]:
                 continue
             query_depth = queries + (field.message == "Query")
             aggregation_depth = aggregations + (field.message == "Aggregation")
+            if field.is_map:
+                names.extend(((*path, field.json_name), key) for key in value)
             inner = shape_of(field.message)
             for inner_path, inner_message in _inner(field, value, (*path, field.json_name)):
-                waiting.append((inner_message, inner, inner_path, query_depth, aggregation_depth))
-        yield Visited(message, shape, path, queries, aggregations, values)
+                below.append((inner_message, inner, inner_path, query_depth, aggregation_depth))
+        # The first comes first, as whoever wrote the search reads it.
+        waiting.extend(reversed(below))
+        yield Visited(message, shape, path, queries, aggregations, values, names)
 
 
 def _inner(field: FieldShape, value: Any, path: Path) -> list[tuple[Path, Fields]]:  # noqa: ANN401 # A field of any kind.

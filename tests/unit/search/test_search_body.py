@@ -190,6 +190,35 @@ def test_what_is_not_in_the_language_is_refused_with_path_and_reason(body: bytes
     assert reason in found[path]
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"query": {"terms": {"f": [1] * 130_000}}}, "query.terms.f"),
+        ({"query": {"ids": {"values": ["1"] * 50_000}}}, "query.ids.values"),
+        ({"query": {"bool": {"must": [{}] * 80_000}}}, "query.bool.must"),
+        ({"sort": ["f"] * 65_000}, "sort"),
+        ({"sort": {str(number): "asc" for number in range(17)}}, "sort"),
+        ({"aggs": {str(number): {} for number in range(65)}}, "aggs"),
+        ({"_source": ["f"] * 129}, "_source"),
+    ],
+)
+def test_a_list_beyond_its_bound_is_refused_before_it_is_read(body: object, path: str) -> None:
+    assert "at most" in violations_of(json.dumps(body, separators=(",", ":")).encode())[path]
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        (b'{"query": {"range": {"f": {"from": 1}}}}', "write gte"),
+        (b'{"aggs": {"a": {"date_histogram": {"field": "f", "interval": "day"}}}}', "write fixed_interval"),
+        (b'{"aggregation": {}}', "did you mean aggregations?"),
+        (b"\xef\xbb\xbf{}", "without one"),
+    ],
+)
+def test_what_was_meant_is_said(body: bytes, advice: str) -> None:
+    assert any(advice in description for description in violations_of(body).values())
+
+
 def test_every_violation_is_named_in_one_answer() -> None:
     found = violations_of(b'{"szie": 1, "query": {"bool": {"must": [{"term": {}}, {"mach": 1}]}}, "from": "x"}')
     assert set(found) == {"szie", "query.bool.must[0].term", "query.bool.must[1].mach", "from"}

@@ -197,6 +197,30 @@ def test_the_order_of_maps_does_not_change_the_normal_form() -> None:
     assert Search.FromString(normal_form(forward)) == forward
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": {"term": {"": 1}}},
+        {"query": {"term": {"f" * 257: 1}}},
+        {"query": {"match": {"f\0": "x"}}},
+        {"aggs": {"": {"avg": {"field": "f"}}}},
+    ],
+)
+def test_a_name_that_no_field_or_aggregation_has_is_refused(body: object) -> None:
+    with pytest.raises(QueryInvalidError, match="has a name that is empty"):
+        check_search(read(body), QueryLimits())
+
+
+def test_the_first_fault_in_a_body_is_named_first() -> None:
+    wrong = {"query": {"bool": {"must": [{"term": {"": 1}}, {"term": {"f" * 300: 1}}]}}}
+    with pytest.raises(QueryInvalidError) as refused:
+        check_search(read(wrong), QueryLimits())
+    assert [violation.field for violation in refused.value.violations] == [
+        "query.bool.must[0].term",
+        "query.bool.must[1].term",
+    ]
+
+
 @pytest.mark.parametrize("place", ["search", "clause"])
 def test_fields_that_this_release_does_not_know_are_refused_and_not_lost(place: str) -> None:
     unknown = b"\xb8\x06\x01"
