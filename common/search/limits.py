@@ -126,7 +126,8 @@ def _buckets(aggregations: Mapping[str, Aggregation]) -> int:
 
 def _own_buckets(aggregation: Aggregation) -> int:
     if aggregation.HasField("terms"):
-        return aggregation.terms.size if aggregation.terms.HasField("size") else DEFAULT_SIZE
+        size = aggregation.terms.size if aggregation.terms.HasField("size") else DEFAULT_SIZE
+        return max(size, aggregation.terms.shard_size)
     return len(aggregation.range.ranges) + len(aggregation.date_range.ranges) + len(aggregation.filters.filters)
 
 

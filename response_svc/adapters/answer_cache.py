@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from common.metrics import CACHE_LOOKUPS
 from common.search.normal import normal_form
+from common.search.now import depends_on_now
 from response_svc.domain.incoming_request import Answer
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class RedisAnswerCache:
     """The cache in Redis, under `es:{index}:{sha256 of the normal form}:{size}:{from}`."""
 
     def __init__(self, redis: Redis, *, seconds: int, aggregation_seconds: int) -> None:
-        """`seconds` and `aggregation_seconds` say how long an answer is kept; 0 keeps none."""
+        """`seconds` and `aggregation_seconds` say how long an answer is kept; 0 keeps none.
+
+        Nor is one kept that was asked for relative to now.
+        """
         self._redis = redis
         self._seconds = seconds
         self._aggregation_seconds = aggregation_seconds
@@ -64,6 +68,8 @@ class RedisAnswerCache:
             log.warning("cache_unavailable", step="keep", error=type(error).__name__)
 
     def _time_to_live(self, search: Search) -> int:
+        if depends_on_now(search):
+            return 0
         return self._aggregation_seconds if search.aggs else self._seconds
 
 

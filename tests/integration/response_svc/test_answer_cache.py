@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
+from common.search.body import read_body
 from response_svc.adapters.answer_cache import LARGEST_KEPT_BYTES, RedisAnswerCache, cache_key
 from response_svc.domain.incoming_request import Answer
 from response_svc.search.answers import EngineAnswer, EngineTimeoutError
@@ -58,6 +59,12 @@ async def test_aggregations_are_kept_longer(cache: RedisAnswerCache, redis: Redi
 async def test_partial_and_very_long_answers_are_not_kept(cache: RedisAnswerCache, answer: Answer) -> None:
     await cache.keep("cities", search_for("Tehran"), answer)
     assert await cache.find("cities", search_for("Tehran")) is None
+
+
+async def test_what_was_asked_relative_to_now_is_asked_anew(cache: RedisAnswerCache) -> None:
+    search = read_body(b'{"query": {"bool": {"filter": {"range": {"time": {"gte": "now-1d/d"}}}}}}')
+    await cache.keep("flights", search, ANSWER)
+    assert await cache.find("flights", search) is None
 
 
 async def test_bytes_of_another_layout_are_no_answer(cache: RedisAnswerCache, redis: Redis) -> None:
