@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import protovalidate
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_NAME: Final = 256
 """Characters of a field's or an aggregation's name."""
+MAX_FLOAT: Final = 3.4028234663852886e38
+MAX_INT: Final = 2**31 - 1
+_INTS: Final = frozenset({"max_expansions", "prefix_length", "slop"})
+_AUTO: Final = re.compile(r"AUTO:(\d{1,9}),(\d{1,9})", re.ASCII)
 _EXACT_FIELD_NAMES: Final = {"ExistsQuery": "field", "MultiMatchQuery": "fields"}
 """Where Elasticsearch would expand a `*` into fields that no one named."""
 
@@ -28,6 +33,7 @@ def broken_rules(visited: Visited) -> Iterator[tuple[Path, str]]:
         if field.enum is not None and value not in field.enum.by_number:
             yield visited.path_of(field), f"must be one of {', '.join(field.enum.by_word)}"
     yield from _unkeepable_texts(visited)
+    yield from _numbers_beyond_java(visited)
     message, path, kind = visited.message, visited.path, visited.shape.name
     if kind in _EXACT_FIELD_NAMES:
         values = getattr(message, _EXACT_FIELD_NAMES[kind])
@@ -41,6 +47,17 @@ def broken_rules(visited: Visited) -> Iterator[tuple[Path, str]]:
         yield path, "must either be enabled or disabled as a whole, or list fields"
     elif kind == "Query" and "boost" in message.terms and message.terms["boost"].HasField("boost"):
         yield (*path, "terms"), "cannot carry a boost for a field that is itself called boost"
+
+
+def _numbers_beyond_java(visited: Visited) -> Iterator[tuple[Path, str]]:
+    """Elasticsearch reads boosts as floats and these counts as ints, and refuses what is beyond them."""
+    for field, value in visited.values:
+        if field.name == "boost" and value > MAX_FLOAT:
+            yield visited.path_of(field), "is beyond what a float holds"
+        elif field.name in _INTS and value > MAX_INT:
+            yield visited.path_of(field), f"must be at most {MAX_INT}"
+        elif field.name == "fuzziness" and (bounds := _AUTO.fullmatch(value)) and int(bounds[1]) > int(bounds[2]):
+            yield visited.path_of(field), "must name the smaller length first"
 
 
 def _unkeepable_texts(visited: Visited) -> Iterator[tuple[Path, str]]:

@@ -40,7 +40,10 @@ def read_field_value(field: FieldShape, value: Json) -> str | int | float | bool
 
 
 def check_count(field: FieldShape, count: int) -> None:
-    """Raises WrongValueError for more entries than the field's rule allows."""
+    """Raises WrongValueError for more entries than the field's rule allows, or for none where that would be lost."""
+    if count == 0 and field.name == "percents":
+        # To the message a list without entries is no list, and the usual percents would be answered.
+        raise WrongValueError("is empty; name some, or leave it out for the usual ones")
     if 0 < field.max_items < count:
         raise WrongValueError(f"has {count} entries; at most {field.max_items} are allowed here")
 

@@ -69,6 +69,7 @@ class _Inside:
 
     def __call__(self, documents: Sequence[int]) -> dict[str, Any]:
         """The content of a bucket of these documents."""
+        self._context.count_buckets(1)
         return {"doc_count": len(documents), **aggregate(self._context, self._aggregations, documents)}
 
     def empty_figure(self, name: str, figure: str) -> float:

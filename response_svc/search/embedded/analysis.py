@@ -26,8 +26,10 @@ _LETTERS = f"[ah]{_EXTEND}(?:(?:(?:_{_EXTEND})*|[:.']{_EXTEND})[ah]{_EXTEND})*"
 _HEBREW = f"h{_EXTEND}(?:'{_EXTEND}|\"{_EXTEND}h{_EXTEND})"
 _KATAKANA = f"k{_EXTEND}(?:(?:_{_EXTEND})*k{_EXTEND})*"
 _GROUP = f"(?:{_KATAKANA}|(?:{_HEBREW}|{_NUMBERS}|{_LETTERS})+)"
+# A run of connectors in front of no word is passed over in one step; else each of them would be looked at from every
+# one before it.
 _WORD: Final = re.compile(
-    f"(?:_{_EXTEND})*{_GROUP}(?:(?:_{_EXTEND})+{_GROUP})*(?:_{_EXTEND})*"
+    f"(?P<nothing>(?:_[xz]*+)++(?![ahnk]))|(?:_{_EXTEND})*{_GROUP}(?:(?:_{_EXTEND})+{_GROUP})*(?:_{_EXTEND})*"
     f"|(?:c{_EXTEND})+|[ir]{_EXTEND}|g{_EXTEND}g{_EXTEND}|p{_EXTEND}(?:(?<=z)p{_EXTEND})*"
 )
 
@@ -106,6 +108,8 @@ def analyze(values: Sequence[str]) -> list[Token]:
 def _words(text: str) -> Iterator[str]:
     classes = text.translate(_CLASSES)
     for found in _WORD.finditer(classes):
+        if found["nothing"] is not None:
+            continue
         word = _lower(text[found.start() : found.end()])
         for start in range(0, len(word), MAX_TOKEN_LENGTH):
             yield word[start : start + MAX_TOKEN_LENGTH]

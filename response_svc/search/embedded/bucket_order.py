@@ -44,10 +44,12 @@ def _compared(bucket: Bucket, path: str, empty: EmptyFigure) -> JsonValue:
         return bucket.content["doc_count"]
     name, _, figure = path.partition(".")
     found = bucket.content.get(name)
-    if ">" in path or found is None:
+    if ">" in path or not isinstance(found, dict):
         raise refused(f"Invalid aggregation order path [{path}]")
     wanted = figure or ("value" if "value" in found else "doc_count")
     if wanted not in found:
         raise unsupported(f"an order by {path}")
     value = found[wanted]
+    if value is not None and not isinstance(value, int | float):
+        raise refused(f"Invalid aggregation order path [{path}], which names no single figure")
     return empty(name, figure) if value is None else value

@@ -46,7 +46,7 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
     looked_at = max(size, definition.shard_size if definition.HasField("shard_size") else _looked_at(definition, size))
     kept = [bucket for bucket in ordered[:looked_at] if len(bucket.documents) >= least]
     rest = sum(len(bucket.documents) for bucket in (*kept[size:], *ordered[looked_at:]))
-    exact = len(ordered) <= looked_at or _is_exact(definition)
+    exact = len(ordered) < looked_at or _is_exact(definition)
     return {
         "doc_count_error_upper_bound": 0 if exact else -1,
         "sum_other_doc_count": rest,
@@ -59,7 +59,7 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
 
 def _looked_at(definition: TermsAggregation, size: int) -> int:
     """How many terms Elasticsearch looks at where nothing is said: more than are shown, unless they come by key."""
-    by_key = len(definition.order) == 1 and definition.order[0].key == "_key"
+    by_key = bool(definition.order) and definition.order[0].key == "_key"
     return size if by_key else size * 3 // 2 + 10
 
 
@@ -87,7 +87,8 @@ def filters(context: Context, definition: FiltersAggregation, documents: Sequenc
     """A bucket for each of several queries, and one for what none of them matches if that is asked for."""
     matched = {name: matching.match_once(context, definition.filters[name]) for name in sorted(definition.filters)}
     made = {name: inner([ordinal for ordinal in documents if ordinal in scores]) for name, scores in matched.items()}
-    if definition.HasField("other_bucket_key") or definition.other_bucket:
+    named = definition.HasField("other_bucket_key")
+    if definition.other_bucket if definition.HasField("other_bucket") else named:
         name = definition.other_bucket_key or "_other_"
         made[name] = inner([o for o in documents if not any(o in scores for scores in matched.values())])
     return {"buckets": made}

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from response_svc.search.answers import EngineTimeoutError
+from response_svc.search.answers import EngineRefusedError, EngineTimeoutError
+from response_svc.search.embedded.refusals import refused
+
+MAX_BUCKETS: Final = 65_536
+"""As many as Elasticsearch makes in one search, by default."""
 
 if TYPE_CHECKING:
     from response_svc.search.embedded.mapping import Field
     from response_svc.search.embedded.opened import OpenIndex
     from response_svc.search.embedded.texts import Scores
+
+
+@dataclass(slots=True)
+class _Made:
+    """What a search has made so far."""
+
+    buckets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,14 @@ class Context:
     deadline: float
     matched: dict[bytes, Scores] = field(default_factory=dict)
     """What the queries of aggregations match, by their bytes: each is asked again in every bucket around it."""
+    _made: _Made = field(default_factory=_Made)
+
+    def count_buckets(self, made: int) -> None:
+        """Adds to the buckets of this search; raises EngineRefusedError beyond as many as Elasticsearch makes."""
+        self.check_deadline()
+        self._made.buckets += made
+        if self._made.buckets > MAX_BUCKETS:
+            raise too_many_buckets()
 
     def check_deadline(self) -> None:
         """Raises EngineTimeoutError when the time is over; called wherever work could be long."""
@@ -32,3 +51,8 @@ class Context:
     def field(self, name: str) -> Field | None:
         """The field of that name; a query on one that is not mapped matches nothing."""
         return self.index.fields.get(name)
+
+
+def too_many_buckets() -> EngineRefusedError:
+    """The refusal of a search whose aggregations make too much."""
+    return refused(f"Trying to create too many buckets. Must be less than or equal to: [{MAX_BUCKETS}]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 DEFAULT_FORMAT: Final = "strict_date_optional_time||epoch_millis"
 UTC_ZONE: Final = UTC
+_LARGEST_OFFSET: Final = timedelta(hours=18)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 _ISO: Final = re.compile(
     r"(?P<yyyy>\d{4})(?:-(?P<MM>\d{2})(?:-(?P<dd>\d{2})(?:T(?:(?P<HH>\d{2})(?::(?P<mm>\d{2})(?::(?P<ss>\d{2})"
-    r"(?:[.,](?P<fraction>\d{1,9}))?)?)?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?)?)?)?"
+    r"(?:[.,](?P<fraction>\d{1,9}))?)?)?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?)?)?)?",
+    re.ASCII,
 )
 _PATTERN_PARTS: Final = re.compile(r"'[^']*'|yyyy|uuuu|MM|dd|HH|mm|ss|SSS|[A-Za-z]+|[^A-Za-z']")
 _DIGITS: Final = {"yyyy": 4, "uuuu": 4, "MM": 2, "dd": 2, "HH": 2, "mm": 2, "ss": 2, "SSS": 3}
-_STEP: Final = re.compile(r"(?P<sign>[+-])(?P<count>\d*)(?P<unit>[yMwdhHms])|/(?P<round>[yMwdhHms])")
+_STEP: Final = re.compile(r"(?P<sign>[+-])(?P<count>\d{0,9})(?P<unit>[yMwdhHms])|/(?P<round>[yMwdhHms])", re.ASCII)
 _CALENDAR: Final = {
     "y": "year", "M": "month", "w": "week", "d": "day", "h": "hour", "H": "hour", "m": "minute", "s": "second",
     "q": "quarter",
@@ -35,9 +37,11 @@ _SECONDS: Final = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, 
 
 def find_zone(name: str) -> tzinfo:
     """A zone such as `Asia/Tehran`, `Z`, or an offset such as `+03:30`."""
-    offset = re.fullmatch(r"([+-])(\d{1,2}):?(\d{2})?", name)
+    offset = re.fullmatch(r"([+-])(\d{1,2}):?([0-5]\d)?", name, re.ASCII)
     if offset:
         delta = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        if delta > _LARGEST_OFFSET:
+            raise refused(f"Zone offset not in valid range: -18:00 to +18:00: {name}")
         return timezone(-delta if offset[1] == "-" else delta)
     if name in {"Z", "UTC", "GMT"}:
         return UTC
@@ -150,7 +154,7 @@ class DateParser:
 
 def _parse_one(name: str, text: str, zone: tzinfo, *, round_up: bool) -> int | None:
     if name in {"epoch_millis", "epoch_second"}:
-        if not re.fullmatch(r"-?\d{1,18}", text):
+        if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
             return None
         return int(text) * (1000 if name == "epoch_second" else 1)
     found = _pattern(name).fullmatch(text)
@@ -182,20 +186,25 @@ def _moment(parts: dict[str, str | None], zone: tzinfo, *, round_up: bool) -> in
         return None
 
 
-@cache
+@lru_cache(256)
 def _pattern(name: str) -> re.Pattern[str]:
     """A format as a regular expression; letters that have no meaning here are refused by name."""
     if name == "strict_date_optional_time":
         return _ISO
+    parts = _PATTERN_PARTS.findall(name)
+    letters = [part for part in parts if part in _DIGITS]
+    # A quote inside quotes, one without its other, and a part that stands twice have meanings of their own in Java.
+    if "".join(parts) != name or "''" in name or len(letters) != len(set(letters)):
+        raise unsupported(f"the date format {name}")
     expression = ""
-    for part in _PATTERN_PARTS.findall(name):
+    for part in parts:
         if part in _DIGITS:
             expression += rf"(?P<{part}>\d{{{_DIGITS[part]}}})"
         elif part[0].isalpha():
             raise unsupported(f"the date format {name}")
         else:
             expression += re.escape(part.strip("'") if part[0] == "'" else part)
-    return re.compile(expression)
+    return re.compile(expression, re.ASCII)
 
 
 def format_millis(millis: int, name: str = DEFAULT_FORMAT, zone: tzinfo = UTC) -> str:

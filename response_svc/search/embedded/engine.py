@@ -9,8 +9,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import structlog
+
 from response_svc.search.answers import (
     EngineAnswer,
+    EngineError,
     EngineHealth,
     EngineRefusedError,
     EngineUnavailableError,
@@ -20,9 +23,12 @@ from response_svc.search.embedded.answering import answer
 from response_svc.search.embedded.context import Context
 from response_svc.search.embedded.layout import META
 from response_svc.search.embedded.opened import OpenIndex
+from response_svc.search.embedded.refusals import unsupported
 
 if TYPE_CHECKING:
     from airlock.search.v1.search_pb2 import Search
+
+log = structlog.get_logger("response.search")
 
 NAME = "embedded"
 
@@ -69,10 +75,20 @@ class EmbeddedEngine:
         started = time.monotonic()
         index = self._index(name)
         context = Context(index, now_millis=time.time_ns() // 1_000_000, deadline=started + timeout_seconds)
-        body, hit_count = answer(context, search, started, max_bytes)
+        body, hit_count = self._answer(context, search, started, max_bytes)
         if len(body) > max_bytes:
             raise ResultTooLargeError(f"the answer is larger than {max_bytes} bytes; ask for fewer hits or fields")
         return EngineAnswer(body=body, took_ms=int((time.monotonic() - started) * 1000), hit_count=hit_count)
+
+    def _answer(self, context: Context, search: Search, started: float, max_bytes: int) -> tuple[bytes, int]:
+        try:
+            return answer(context, search, started, max_bytes)
+        except (EngineError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # The same search would meet the same fault again, so it is not one that passes.
+            log.exception("embedded_search_failed", index=context.index.name)
+            raise unsupported("this search, over which it met a fault of its own that its log describes") from error
 
     def _index(self, name: str) -> OpenIndex:
         with self._lock:

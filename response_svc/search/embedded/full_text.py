@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from response_svc.search.embedded.values import Plain
 
 _DEFAULT_EXPANSIONS: Final = 50
+_BOOST: Final = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _BEST_FIELDS: Final = query_pb2.MULTI_MATCH_TYPE_BEST_FIELDS
 _MOST_FIELDS: Final = query_pb2.MULTI_MATCH_TYPE_MOST_FIELDS
 _PHRASE: Final = query_pb2.MULTI_MATCH_TYPE_PHRASE
@@ -102,11 +104,10 @@ def _boosts(fields: Sequence[str]) -> dict[str, float]:
     """The boost of each field; one that is named twice counts once, with its last boost."""
     boosts = {}
     for entry in fields:
-        name, _, boost = entry.partition("^")
-        try:
-            boosts[name] = float(boost) if boost else 1.0
-        except ValueError:
-            raise refused(f"the boost of the field {entry} is no number") from None
+        name, sign, boost = entry.partition("^")
+        if sign and not _BOOST.fullmatch(boost):
+            raise refused(f"the boost of the field {entry} is no number from 0 upwards")
+        boosts[name] = float(boost) if sign else 1.0
     return boosts
 
 
@@ -132,7 +133,10 @@ def _match_field(context: Context, name: str, matching: _Matching) -> Scores:
     words = [token.text for token in analyze([text])]
     if not words:
         return dict.fromkeys(range(context.index.count), 1.0) if matching.all_without_words else {}
-    found = [_word(context, field, word, matching) for word in words]
+    found = []
+    for word in words:
+        context.check_deadline()
+        found.append(_word(context, field, word, matching))
     if matching.every_word:
         required = len(found)
     else:

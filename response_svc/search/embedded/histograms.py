@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from common.search.scalars import scalar_value
 from response_svc.search.embedded import calendar
 from response_svc.search.embedded.bucket_order import sorted_buckets
+from response_svc.search.embedded.context import MAX_BUCKETS, too_many_buckets
 from response_svc.search.embedded.dates import DateParser, format_millis
 from response_svc.search.embedded.grouping import Bucket, Inner, date_format, date_of, grouped_by
 from response_svc.search.embedded.mapping import NUMERIC, Field, Kind
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
         HistogramAggregation,
     )
 
+    from response_svc.search.answers import EngineRefusedError
     from response_svc.search.embedded.context import Context
-
-
-MAX_BUCKETS: Final = 65_536
-"""As many as Elasticsearch makes in one search."""
 
 
 def histogram(
@@ -40,10 +39,15 @@ def histogram(
         return {"buckets": {} if definition.keyed else []}
     if field.kind not in NUMERIC:
         raise refused(f"Field [{field.name}] of type [{field.kind.value}] is not supported for aggregation [histogram]")
+    if definition.HasField("hard_bounds") and definition.offset:
+        raise unsupported("a histogram with hard_bounds and an offset")
     width, offset = definition.interval, definition.offset
 
     def step_of(value: float) -> int:
-        return math.floor((value - offset) / width)
+        steps = (value - offset) / width
+        if not math.isfinite(steps):
+            raise too_many_buckets()
+        return math.floor(steps)
 
     read = values_reader(context, field, definition)
     low, high = _number_bounds(field, definition.hard_bounds)
@@ -56,8 +60,11 @@ def histogram(
     least = definition.min_doc_count if definition.HasField("min_doc_count") else 0
     if not least:
         first, last = _number_bounds(field, definition.extended_bounds)
-        ends = [step_of(bound) for bound in (first, last) if math.isfinite(bound)]
-        _fill(grouped, ends, lambda step: step + 1)
+        extended = [bound for bound in (first, last) if math.isfinite(bound)]
+        if any(not low <= bound <= high for bound in extended):
+            raise refused("Extended bounds have to be inside hard bounds")
+        ends = [step_of(bound) for bound in extended]
+        _fill(context, grouped, ends, lambda step: step + 1)
     made = [Bucket(step * width + offset, inner(own)) for step, own in grouped.items() if len(own) >= least]
     ordered = sorted_buckets(made, definition.order, inner.empty_figure, by_default="_key")
     if definition.keyed:
@@ -79,13 +86,18 @@ def date_histogram(
     rounding = calendar.Rounding.of(definition)
     if definition.HasField("hard_bounds"):
         raise unsupported("date_histogram with hard_bounds")
-    read = values_reader(context, field, definition)
+    if definition.HasField("missing") and definition.HasField("format"):
+        raise unsupported("date_histogram with a missing value and a format")
+    parser = DateParser(date_format(definition), rounding.zone, context.now_millis)
+    read = values_reader(context, field, definition, parser)
     grouped = grouped_by(context, documents, lambda ordinal: [rounding.floor(value) for value in read(ordinal)])
     least = definition.min_doc_count if definition.HasField("min_doc_count") else 0
     if not least:
-        parser = DateParser(date_format(definition), rounding.zone, context.now_millis)
-        ends = [rounding.floor(bound) for bound in _date_bounds(parser, definition.extended_bounds)]
-        _fill(grouped, ends, rounding.next)
+        # The bounds are rounded as if there were no offset, and moved by it afterwards.
+        plain = replace(rounding, offset=0)
+        bounds = _date_bounds(parser, definition.extended_bounds)
+        ends = [plain.floor(bound) + rounding.offset for bound in bounds]
+        _fill(context, grouped, ends, rounding.next)
     made = [Bucket(key, inner(own)) for key, own in grouped.items() if len(own) >= least]
     shown = [
         {
@@ -98,7 +110,9 @@ def date_histogram(
     return {"buckets": {bucket["key_as_string"]: bucket for bucket in shown} if definition.keyed else shown}
 
 
-def _fill(grouped: dict[Any, list[int]], ends: Sequence[Any], following: Callable[[Any], Any]) -> None:
+def _fill(
+    context: Context, grouped: dict[Any, list[int]], ends: Sequence[Any], following: Callable[[Any], Any]
+) -> None:
     """Adds the empty buckets between the outermost ones."""
     known = [*grouped, *ends]
     if not known:
@@ -106,19 +120,31 @@ def _fill(grouped: dict[Any, list[int]], ends: Sequence[Any], following: Callabl
     key, last = min(known), max(known)
     while key <= last:
         grouped.setdefault(key, [])
+        if len(grouped) % 1024 == 0:
+            context.check_deadline()
         if len(grouped) > MAX_BUCKETS:
-            raise refused(f"Trying to create too many buckets. Must be less than or equal to: [{MAX_BUCKETS}]")
+            raise too_many_buckets()
         key = following(key)
 
 
 def _number_bounds(field: Field, bounds: Bounds) -> tuple[float, float]:
     low, high = (scalar_value(getattr(bounds, name)) if bounds.HasField(name) else None for name in ("min", "max"))
-    return (
+    found = (
         -math.inf if low is None else float(number_of(field, low)),
         math.inf if high is None else float(number_of(field, high)),
     )
+    if found[0] > found[1]:
+        raise _turned_round(low, high)
+    return found
 
 
 def _date_bounds(parser: DateParser, bounds: Bounds) -> list[int]:
     values = [scalar_value(getattr(bounds, name)) for name in ("min", "max") if bounds.HasField(name)]
-    return [date_of(parser, value) for value in values if value is not None]
+    found = [date_of(parser, value) for value in values if value is not None]
+    if found != sorted(found):
+        raise _turned_round(*values)
+    return found
+
+
+def _turned_round(low: object, high: object) -> EngineRefusedError:
+    return refused(f"[min][{low}] of the bounds cannot be greater than [max][{high}]")

@@ -34,8 +34,8 @@ def field_to_aggregate(context: Context, name: str) -> Field | None:
     return field
 
 
-def missing_value(context: Context, field: Field, missing: Scalar) -> JsonValue:
-    """The value that stands for none, in the field's type."""
+def missing_value(context: Context, field: Field, missing: Scalar, dates: DateParser | None = None) -> JsonValue:
+    """The value that stands for none, in the field's type. A date is read by `dates`, else in the default format."""
     value = scalar_value(missing)
     if value is None:
         raise refused(f"the missing value for [{field.name}] is null")
@@ -46,17 +46,24 @@ def missing_value(context: Context, field: Field, missing: Scalar) -> JsonValue:
             raise unsupported(f"a missing value for [{field.name}] that is neither true nor false")
         return bool_of(field, value)
     if field.kind is Kind.DATE:
-        return DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis).bound(plain_text(value), round_up=False)
+        parser = dates or DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis)
+        return parser.bound(plain_text(value), round_up=False)
     number = number_of(field, value)
-    return float(number) if field.kind is Kind.DOUBLE else int(number)
+    if field.kind is Kind.DOUBLE:
+        return float(number)
+    if number != int(number):
+        raise unsupported(f"a missing value with a fraction for [{field.name}] of type {field.kind.value}")
+    return int(number)
 
 
-def values_reader(context: Context, field: Field, definition: Message) -> Callable[[int], Sequence[Any]]:
-    """A document's values, or the missing value where it has none."""
+def values_reader(
+    context: Context, field: Field, definition: Message, dates: DateParser | None = None
+) -> Callable[[int], Sequence[Any]]:
+    """A document's values, or the missing value, read by `dates` if it is one, where it has none."""
     values = context.index.column(field).values
     if not definition.HasField("missing"):
         return values.__getitem__
-    fill = (missing_value(context, field, definition.missing),)
+    fill = (missing_value(context, field, definition.missing, dates),)
     return lambda ordinal: values[ordinal] or fill
 
 

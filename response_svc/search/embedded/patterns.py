@@ -7,18 +7,26 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 def wildcard(pattern: str, *, ignore_case: bool) -> Callable[[str], bool]:
     r"""Whether a term is of the pattern: `*` is any text, `?` one character, `\` takes the next as it is."""
-    flags = re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0)
-    pieces = [re.compile("".join(piece), flags) for piece in _pieces(pattern)]
-    first, *rest = pieces
+    return _matcher(_pieces(pattern), re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0))
+
+
+def starred(pattern: str) -> Callable[[str], bool]:
+    """Whether a name is of the pattern, in which `*` is any text and nothing else has a meaning."""
+    return _matcher([[re.escape(character) for character in piece] for piece in pattern.split("*")], re.DOTALL)
+
+
+def _matcher(pieces: Sequence[Sequence[str]], flags: int) -> Callable[[str], bool]:
+    """Whether a text is these pieces, each an expression for every character of it, with any text between them."""
+    first, *rest = (re.compile("".join(piece), flags) for piece in pieces)
     if not rest:
         return lambda term: first.fullmatch(term) is not None
     *middle, last = rest
-    length = len(_pieces(pattern)[-1])
+    length = len(pieces[-1])
 
     def matches(term: str) -> bool:
         found = first.match(term)

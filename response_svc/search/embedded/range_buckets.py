@@ -38,7 +38,8 @@ def ranges(context: Context, definition: RangeAggregation, documents: Sequence[i
         name = definition.field
         return float(number_of(field or Field(name, Kind.DOUBLE, (name,)), value))
 
-    return _ranges(context, field, definition, documents, inner, limit, java_double, with_text=False)
+    read = None if field is None else values_reader(context, field, definition)
+    return _ranges(read, definition, documents, inner, limit, java_double, with_text=False)
 
 
 def date_range(
@@ -57,12 +58,12 @@ def date_range(
     def text(value: float) -> str:
         return format_millis(int(value), date_format(definition), zone)
 
-    return _ranges(context, field, definition, documents, inner, limit, text, with_text=True)
+    read = values_reader(context, field, definition, parser)
+    return _ranges(read, definition, documents, inner, limit, text, with_text=True)
 
 
 def _ranges(  # Two kinds of range that differ in how limits are read and written.
-    context: Context,
-    field: Field | None,
+    read: Callable[[int], Sequence[Any]] | None,
     definition: RangeAggregation | DateRangeAggregation,
     documents: Sequence[int],
     inner: Inner,
@@ -71,14 +72,12 @@ def _ranges(  # Two kinds of range that differ in how limits are read and writte
     *,
     with_text: bool,
 ) -> dict[str, Any]:
-    read: Callable[[int], Sequence[Any]] = (
-        (lambda _: ()) if field is None else values_reader(context, field, definition)
-    )
+    values = read or (lambda _: ())
     found: list[tuple[float, float, dict[str, Any]]] = []
     for bucket in definition.ranges:
         low = _limit(bucket, "from_value", limit, -math.inf)
         high = _limit(bucket, "to_value", limit, math.inf)
-        inside = [ordinal for ordinal in documents if any(low <= value < high for value in read(ordinal))]
+        inside = [ordinal for ordinal in documents if any(low <= value < high for value in values(ordinal))]
         ends = {name: value for name, value in (("from", low), ("to", high)) if math.isfinite(value)}
         shown: dict[str, Any] = {}
         for name, value in ends.items():

@@ -54,10 +54,10 @@ class _Key:
 
 def order(context: Context, sorts: Sequence[Sort], scores: Scores) -> Ordered:
     """The matching documents in order; equal ones stand in the order in which they were loaded."""
+    keys = [_key(context, sort, scores) for sort in sorts]
     if not sorts or (len(sorts) == 1 and sorts[0].field == _SCORE and _descending(sorts[0])):
         by_score = sorted(scores, key=lambda ordinal: (-single_precision(scores[ordinal]), ordinal))
         return Ordered(by_score, None, scored=True)
-    keys = [_key(context, sort, scores) for sort in sorts]
     ordinals = sorted(scores)
     # Sorting is stable: the last key first, and the first key decides.
     for key in reversed(keys):
@@ -154,6 +154,8 @@ def _missing(sort: Sort) -> JsonValue:
 
 
 def _fill(context: Context, field: Field, missing: JsonValue) -> int | float:
+    if field.kind is Kind.DATE and isinstance(missing, str) and not missing.lstrip("-").isdecimal():
+        raise refused(f"the missing value [{missing}] of a date is no number of milliseconds")
     if field.kind is Kind.DATE:
         return DateParser(DEFAULT_FORMAT, UTC_ZONE, context.now_millis).bound(plain_text(missing), round_up=False)
     if field.kind not in NUMERIC:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import orjson
+
+from response_svc.search.embedded.patterns import starred
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,19 +22,15 @@ def source_filter(wanted: SourceFilter | None) -> Callable[[bytes], bytes | None
         return lambda source: source
     if wanted.HasField("enabled"):
         return (lambda source: source) if wanted.enabled else (lambda _: None)
-    includes, excludes = _patterns(wanted.includes), _patterns(wanted.excludes)
+    includes, excludes = [starred(name) for name in wanted.includes], [starred(name) for name in wanted.excludes]
     return lambda source: orjson.dumps(_filtered(orjson.loads(source), "", includes, excludes, included=not includes))
-
-
-def _patterns(names: Sequence[str]) -> list[tuple[str, re.Pattern[str]]]:
-    return [(name, re.compile(".*".join(re.escape(piece) for piece in name.split("*")), re.DOTALL)) for name in names]
 
 
 def _filtered(
     value: JsonValue,
     path: str,
-    includes: list[tuple[str, re.Pattern[str]]],
-    excludes: list[tuple[str, re.Pattern[str]]],
+    includes: Sequence[Callable[[str], bool]],
+    excludes: Sequence[Callable[[str], bool]],
     *,
     included: bool,
 ) -> JsonValue:
@@ -41,9 +38,9 @@ def _filtered(
     kept = {}
     for key, inner in value.items():
         here = f"{path}.{key}" if path else key
-        if any(pattern.fullmatch(here) for _, pattern in excludes):
+        if any(matches(here) for matches in excludes):
             continue
-        wanted = included or any(pattern.fullmatch(here) for _, pattern in includes)
+        wanted = included or any(matches(here) for matches in includes)
         if isinstance(inner, dict):
             below = _filtered(inner, here, includes, excludes, included=wanted)
             if below or (wanted and not inner):

@@ -158,7 +158,7 @@ def fuzzy(context: Context, name: str, query: FuzzyQuery) -> Scores:
 
 def fuzzy_scores(context: Context, field: Field, search: patterns.Fuzzy) -> Scores:
     """Documents with a near term. All near terms count as rare as the most frequent of them, as in Lucene."""
-    if not search.edits or search.prefix_length >= len(search.term):
+    if not search.edits:
         return term_scores(context, field, search.term)
     index = context.index.text(field) if field.kind is Kind.TEXT else context.index.column(field)
     near = patterns.expand(search, _terms(context, field))

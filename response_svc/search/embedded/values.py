@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from typing import TYPE_CHECKING, TypeAlias
 
 from common.search.scalars import scalar_value
 from response_svc.search.embedded.mapping import Field, Kind
-from response_svc.search.embedded.refusals import refused
+from response_svc.search.embedded.refusals import refused, unsupported
 
 if TYPE_CHECKING:
     from airlock.search.v1.scalar_pb2 import Scalar
 
 Plain: TypeAlias = "str | int | float | bool | None"
 
+_NUMBER = re.compile(r"(?P<whole>[+-]?\d+)|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_LONGEST_WHOLE = 32
 _LEAST_PLAIN = 1e-3
 _LEAST_SCIENTIFIC = 1e7
 
@@ -38,13 +41,16 @@ def number_of(field: Field, value: Plain) -> int | float:
     if isinstance(value, bool) or value is None:
         raise refused(f"{plain_text(value)} is no number for the field {field.name}")
     if isinstance(value, (int, float)):
+        if value == 0 and math.copysign(1, value) < 0:
+            raise unsupported("a comparison with minus zero")
         return value
-    try:
-        number: int | float = int(value) if value.lstrip("+-").isdecimal() else float(value)
-    except ValueError:
-        raise refused(f'the field {field.name} is of type {field.kind.value}: For input string: "{value}"') from None
+    written = _NUMBER.fullmatch(value)
+    if written is None:
+        raise refused(f'the field {field.name} is of type {field.kind.value}: For input string: "{value}"')
+    # Python reads whole numbers of any length, or balks at some thousand digits; no field holds more than 64 bits.
+    number: int | float = int(value) if written["whole"] and len(value) <= _LONGEST_WHOLE else float(value)
     if not math.isfinite(number):
-        raise refused(f"{value} is no finite number for the field {field.name}")
+        raise unsupported(f"a comparison of the field {field.name} with {value}, which 64 bits do not hold")
     return number
 
 

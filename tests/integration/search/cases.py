@@ -17,6 +17,9 @@ QUERIES: list[Body] = [
     {"match": {"title": {"query": "alpha one two three", "minimum_should_match": "2<-1"}}},
     {"match": {"title": {"query": "san jos", "fuzziness": "AUTO"}}},
     {"match": {"title": {"query": "alpa", "fuzziness": 1, "prefix_length": 2}}},
+    {"fuzzy": {"title": {"value": "alph", "fuzziness": 2, "prefix_length": 4}}},
+    {"fuzzy": {"title": {"value": "alph", "fuzziness": 2, "prefix_length": 10}}},
+    {"multi_match": {"query": "san", "fields": ["title^2.5", "place.name^1e1"]}},
     {"match": {"title": "کتاب"}},
     {"match": {"title": "کتاب\u200cها"}},
     {"match": {"title": "کتاب ها"}},
@@ -190,6 +193,9 @@ SEARCHES: list[Body] = [
     {"size": 1, "track_total_hits": 3},
     {"size": 1, "track_total_hits": 50},
     {"size": 1, "track_total_hits": True},
+    {"size": 1, "track_total_hits": 0},
+    {"size": 2, "_source": ["t****************************s"]},
+    {"size": 2, "_source": ["*a*e*", "p*.n*"]},
     {"size": 2, "_source": False},
     {"size": 2, "_source": "title"},
     {"size": 2, "_source": ["place.country", "t*"]},
@@ -295,6 +301,35 @@ AGGREGATIONS: list[Body] = [
     {"filters": {"filters": {"x": {"term": {"tags": "a"}}, "y": {"match": {"title": "alpha"}}}}},
     {"filters": {"filters": {"x": {"term": {"tags": "a"}}}, "other_bucket": True}},
     {"filters": {"filters": {"x": {"term": {"tags": "a"}}}, "other_bucket_key": "rest"}},
+    {"filters": {"filters": {"x": {"term": {"tags": "a"}}}, "other_bucket": False, "other_bucket_key": "rest"}},
+    {
+        "date_histogram": {
+            "field": "published",
+            "fixed_interval": "90m",
+            "offset": "+6h",
+            "min_doc_count": 0,
+            "extended_bounds": {"min": "2013-01-01", "max": "2013-01-02"},
+        },
+        "aggs": {"few": {"filter": {"range": {"published": {"lt": "2013-01-03"}}}}},
+    },
+    {
+        "date_histogram": {
+            "field": "published",
+            "calendar_interval": "1M",
+            "time_zone": "Asia/Tehran",
+            "missing": "2013-02-01",
+        }
+    },
+    {
+        "date_range": {
+            "field": "published",
+            "format": "yyyy/MM/dd",
+            "missing": "2013/02/01",
+            "ranges": [{"from": "2013/01/15", "to": "2013/02/02"}],
+        }
+    },
+    {"terms": {"field": "tags", "size": 2, "order": [{"_key": "asc"}, {"_count": "desc"}], "min_doc_count": 2}},
+    {"terms": {"field": "tags", "size": 1, "shard_size": 1, "order": {"_count": "asc"}}},
     {"missing": {"field": "views"}},
     {"missing": {"field": "nowhere"}},
 ]
@@ -319,6 +354,39 @@ REFUSED: list[Body] = [
     {"size": 0, "aggs": {"a": {"terms": {"field": "nowhere"}, "aggs": {"b": {"filter": {"term": {"open": "x"}}}}}}},
     {"query": {"prefix": {"views": "1"}}},
     {"query": {"fuzzy": {"views": "1"}}},
+    {"query": {"term": {"views": "1_000_000"}}},
+    {"query": {"term": {"price": "۱۲"}}},
+    {"query": {"range": {"published": {"gte": "۲۰۱۳-۰۱-۰۱"}}}},
+    {"query": {"range": {"published": {"gte": "now+" + "9" * 5000 + "d"}}}},
+    {"query": {"range": {"published": {"gte": "2013-01-01", "time_zone": "+24:00"}}}},
+    {"query": {"multi_match": {"query": "san", "fields": ["title^-1"]}}},
+    {"query": {"multi_match": {"query": "san", "fields": ["title^"]}}},
+    {"query": {"multi_match": {"query": "san", "fields": ["title^inf"]}}},
+    {"sort": {"published": {"missing": "2013-01-31"}}},
+    {"sort": {"_score": {"mode": "max"}}},
+    {"aggs": {"a": {"date_histogram": {"field": "published", "fixed_interval": "1d", "time_zone": "+99:99"}}}},
+    {"aggs": {"a": {"terms": {"field": "rank", "order": {"doc_count": "asc"}}}}},
+    {
+        "aggs": {
+            "a": {
+                "terms": {"field": "rank", "order": {"b.values": "asc"}},
+                "aggs": {"b": {"percentiles": {"field": "price"}}},
+            }
+        }
+    },
+    {
+        "aggs": {
+            "a": {
+                "histogram": {
+                    "field": "price",
+                    "interval": 5,
+                    "hard_bounds": {"min": 0, "max": 10},
+                    "extended_bounds": {"min": 0, "max": 50},
+                }
+            }
+        }
+    },
+    {"aggs": {"a": {"histogram": {"field": "price", "interval": 5, "extended_bounds": {"min": 9, "max": 1}}}}},
 ]
 
 UNSUPPORTED: list[Body] = [
@@ -331,6 +399,16 @@ UNSUPPORTED: list[Body] = [
     {"aggs": {"a": {"missing": {"field": "open"}, "aggs": {"b": {"terms": {"field": "rank", "min_doc_count": 0}}}}}},
     {"query": {"range": {"published": {"gte": 2.5}}}},
     {"query": {"fuzzy": {"title": {"value": "s", "fuzziness": 2}}}},
+    {"query": {"term": {"price": -0.0}}},
+    {"query": {"term": {"views": "9" * 400}}},
+    {"query": {"range": {"price": {"gte": "9" * 400}}}},
+    {"query": {"range": {"published": {"gte": "2013'01", "format": "yyyy''MM"}}}},
+    {"aggs": {"a": {"sum": {"field": "rank", "missing": 0.5}}}},
+    {
+        "aggs": {
+            "a": {"histogram": {"field": "price", "interval": 5, "offset": 0.25, "hard_bounds": {"min": 0, "max": 20}}}
+        }
+    },
 ]
 
 

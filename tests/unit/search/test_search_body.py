@@ -209,6 +209,7 @@ def test_a_list_beyond_its_bound_is_refused_before_it_is_read(body: object, path
 @pytest.mark.parametrize(
     ("body", "advice"),
     [
+        (b'{"aggs": {"a": {"percentiles": {"field": "f", "percents": []}}}}', "leave it out"),
         (b'{"query": {"range": {"f": {"from": 1}}}}', "write gte"),
         (b'{"aggs": {"a": {"date_histogram": {"field": "f", "interval": "day"}}}}', "write fixed_interval"),
         (b'{"aggregation": {}}', "did you mean aggregations?"),

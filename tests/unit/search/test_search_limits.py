@@ -221,6 +221,19 @@ def test_the_first_fault_in_a_body_is_named_first() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": {"term": {"f": {"value": 1, "boost": 1e300}}}},
+        {"query": {"fuzzy": {"f": {"value": "x", "prefix_length": 2**32 - 1}}}},
+        {"query": {"match": {"f": {"query": "x", "fuzziness": "AUTO:9,1"}}}},
+    ],
+)
+def test_what_elasticsearch_could_not_read_is_refused_before_the_trip(body: object) -> None:
+    with pytest.raises(QueryInvalidError):
+        check_search(read(body), QueryLimits())
+
+
 @pytest.mark.parametrize("place", ["search", "clause"])
 def test_fields_that_this_release_does_not_know_are_refused_and_not_lost(place: str) -> None:
     unknown = b"\xb8\x06\x01"
