@@ -1,4 +1,4 @@
-"""Workers killed with SIGKILL in the middle of their work and started again: nothing is lost, nothing doubled."""
+"""Workers killed with SIGKILL in the middle of their work, and Redis emptied under them: nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import redis
 
 from common.batches.steps import Step
 from sandbox.asking import COMPLETED
@@ -91,3 +92,18 @@ def test_a_killed_serve_process_is_not_noticed_by_those_who_read(running: Runnin
     victims[0].send_signal(signal.SIGKILL)
     for _ in range(50):
         assert running.analyst.user_id
+
+
+def test_an_emptied_redis_loses_no_request_and_needs_nobody(running: Running) -> None:
+    networks = (running.pair.request, running.pair.response)
+    before, after = questions()[:2]
+    first = running.analyst.submit_over_rest(before, 5)
+    running.send_requests()
+    # With the streams of wake-ups goes all that the workers were about to do, and their places in them.
+    for network in networks:
+        with redis.Redis(port=network.valkey.port) as client:
+            client.flushall()
+    second = running.analyst.submit_over_rest(after, 5)
+    running.settle()
+    for request_id in (first, second):
+        assert_answered_once(running, request_id)
