@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from transfer.nesting import is_nested_deeper
 
 if TYPE_CHECKING:
     from common.search.violations import Path, Violations
@@ -18,10 +19,6 @@ MAX_DEPTH = 64
 _INT64_MIN = -(2**63)
 _UINT64_MAX = 2**64 - 1
 _LONGEST_INTEGER = len(str(_INT64_MIN))
-
-# Strings are skipped as a whole, so that brackets inside them do not count; one without an end is skipped
-# too and left to the parser, so that no text is scanned twice.
-_BRACKETS_AND_STRINGS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def parse(body: bytes, max_bytes: int, violations: Violations) -> Json:
     if text.startswith("\ufeff"):
         violations.add((), "is not JSON: it begins with a byte order mark; send it as UTF-8 without one")
         return None
-    if _deeper_than(text, MAX_DEPTH):
+    if is_nested_deeper(body, MAX_DEPTH):
         violations.add((), f"is nested deeper than {MAX_DEPTH} levels of objects and lists")
         return None
     return _load(text, violations)
@@ -87,19 +84,6 @@ def _load(text: str, violations: Violations) -> Json:
     if repeats_found or "\\u" in text:
         _report_repeats_and_halves(value, violations)
     return value
-
-
-def _deeper_than(text: str, limit: int) -> bool:
-    depth = 0
-    for found in _BRACKETS_AND_STRINGS.finditer(text):
-        first = text[found.start()]
-        if first in "[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif first in "]}":
-            depth -= 1
-    return False
 
 
 def _integer(text: str) -> int | UnusableNumber:

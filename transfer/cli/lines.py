@@ -15,10 +15,13 @@ from transfer.bundle.limits import MAX_CHUNK_DATA, MAX_INLINE_DATA, MAX_RESULT, 
 from transfer.bundle.rules import check_rules
 from transfer.cli.errors import RecordLineError
 from transfer.cli.json_form import from_json, to_json
+from transfer.nesting import is_nested_deeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_DEPTH: Final = 150
+"""Nesting of a line's objects and lists: as many as the 100 messages in each other that protobuf reads can make."""
 MAX_LINE: Final = 2 * MAX_RESULT + 1 * MIB
 SECRETS: Final = frozenset({"hashed_password"})
 ACKNOWLEDGEMENTS: Final = "acknowledgements"
@@ -87,11 +90,11 @@ def read_lines(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parsed(line: bytes, path: str) -> dict[str, Any]:
+    if is_nested_deeper(line, MAX_DEPTH):
+        msg = f"{path} is nested too deeply: more than {MAX_DEPTH} objects and lists in each other."
+        raise RecordLineError(msg)
     try:
         value = json.loads(line, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
-    except RecursionError:
-        msg = f"{path} is nested too deeply."
-        raise RecordLineError(msg) from None
     except ValueError as error:
         msg = f"{path} is not a JSON object: {error}."
         raise RecordLineError(msg) from None
@@ -127,11 +130,7 @@ def pieces_of(content: dict[str, Any], path: str) -> tuple[Record, list[ResultCh
         msg = f"{path} must have exactly one key: the record's type."
         raise RecordLineError(msg)
     record = Record()
-    try:
-        from_json(record, content, f"{path}: record")
-    except RecursionError:
-        msg = f"{path} is nested too deeply."
-        raise RecordLineError(msg) from None
+    from_json(record, content, f"{path}: record")
     chunks = _split_answer(record.response, path) if record.HasField("response") else []
     broken = check_rules(record)
     if broken is not None:
