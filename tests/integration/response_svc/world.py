@@ -18,12 +18,14 @@ from response_svc.adapters.import_requests import requests_sinks
 from response_svc.domain.user import NewUser, User
 from response_svc.search.answers import EngineAnswer, EngineHealth
 from response_svc.usecases.change_users import UserContext, create_user
+from response_svc.usecases.execute_next import execute_next
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from common.database.transaction import Database
     from response_svc.domain.incoming_request import Answer
+    from response_svc.usecases.execute_next import ExecutionContext
 
 BODY = b'{"took":3,"hits":{"total":{"value":9007199254740993},"hits":[]}}'
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -149,3 +151,20 @@ async def rows(database: Database, statement: str, **parameters: Any) -> list[An
     async with database.transaction() as transaction:
         result = await transaction.connection.execute(text(statement), parameters)
         return list(result.all()) if result.returns_rows else []
+
+
+async def run(execution: ExecutionContext) -> str | None:
+    """What became of the next request."""
+    ended = await execute_next(execution)
+    return ended.outcome if ended is not None else None
+
+
+async def state(database: Database, request_id: UUID) -> tuple[str, int]:
+    """A request's status and how many results it has."""
+    [row] = await rows(
+        database,
+        "SELECT r.status, count(q.id) AS results FROM incoming_requests r"
+        " LEFT JOIN query_results q ON q.request_id = r.id WHERE r.original_request_id = :id GROUP BY r.status",
+        id=request_id,
+    )
+    return row.status, row.results

@@ -20,7 +20,8 @@ from response_svc.search.answers import (
     ResultTooLargeError,
     UnsupportedQueryError,
 )
-from tests.integration.search.cases import REFUSED, UNSUPPORTED, every_body
+from tests.integration.search.cases import every_body
+from tests.integration.search.refused_cases import REFUSED, UNSUPPORTED
 
 if TYPE_CHECKING:
     from airlock.search.v1.search_pb2 import Search
