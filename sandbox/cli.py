@@ -106,6 +106,9 @@ def main() -> None:
     except SandboxError as error:
         Screen().problem(str(error))
         sys.exit(1)
+    except OSError as error:
+        Screen().problem(f"{error.filename or 'the system'}: {error.strerror or error}; choose a folder to write to")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,21 @@ def load_embedded(folder: Path) -> None:
 
 
 def load_elasticsearch(server: ElasticsearchServer) -> None:
-    """Makes the sample's indices on a real server unless they are there; refuses another index of such a name."""
+    """Makes the sample's indices on a real server unless they are there; refuses another index of such a name.
+
+    Raises SandboxError, also when the server cannot be reached.
+    """
+    try:
+        _load(server)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise SandboxError(
+            f"the Elasticsearch at {server.url} cannot be used ({cause}); correct ELASTICSEARCH_URL and its "
+            f"companions, or unset it for the built-in engine"
+        ) from error
+
+
+def _load(server: ElasticsearchServer) -> None:
     with server.client() as client:
         for index, mapping in MAPPINGS.items():
             if _create(client, index, mapping):

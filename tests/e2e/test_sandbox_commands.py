@@ -48,3 +48,13 @@ def test_status_and_down_say_that_nothing_runs(tmp_path: Path) -> None:
 def mentions(process: psutil.Process, text: str) -> bool:
     """Whether a process was started with this in its command line."""
     return any(text in part for part in process.info["cmdline"] or [])
+
+
+def test_a_folder_that_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
+    (taken := tmp_path / "taken").write_text("a file")
+    done = subprocess.run(
+        [PROGRAM, "up", "--folder", str(taken)], check=False, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 1
+    assert "choose a folder" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -76,7 +76,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Logout(self, request, context):
-        """Ends the session that the access token belongs to. Ending it twice is a success.
+        """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class AuthServiceStub:
     RefreshToken: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshTokenRequest, _auth_service_pb2.RefreshTokenResponse]
     """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session."""
     Logout: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
-    """Ends the session that the access token belongs to. Ending it twice is a success."""
+    """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
     GetCaller: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]
     """Says who is calling and what he may do."""
 
@@ -52,7 +52,7 @@ class AuthServiceAsyncStub(AuthServiceStub):
     RefreshToken: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshTokenRequest, _auth_service_pb2.RefreshTokenResponse]  # type: ignore[assignment]
     """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session."""
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]  # type: ignore[assignment]
-    """Ends the session that the access token belongs to. Ending it twice is a success."""
+    """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
     GetCaller: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]  # type: ignore[assignment]
     """Says who is calling and what he may do."""
 
@@ -81,7 +81,7 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.LogoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.LogoutResponse, _abc.Awaitable[_auth_service_pb2.LogoutResponse]]:
-        """Ends the session that the access token belongs to. Ending it twice is a success."""
+        """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
 
     @_abc_1.abstractmethod
     def GetCaller(
