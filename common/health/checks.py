@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import redis.asyncio
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +69,8 @@ async def look_at(check: Check) -> PartState:
         detail = str(error)
     except ProgrammingError:
         detail = "Its tables are missing or old. Run `migrate`."
+    except (OperationalError, InterfaceError) as error:
+        detail = f"The database does not answer ({type(error).__name__}). Start it, or correct DATABASE_URL."
     except TimeoutError:
         detail = f"No answer within {TIMEOUT_SECONDS:g} s."
     except Exception as error:  # noqa: BLE001 - a driver's text may hold an address or a name; its kind is enough.

@@ -10,7 +10,7 @@ from airlock.common.v1.network_pb2 import Network
 
 from transfer.bundle.header import from_micros
 from transfer.bundle.keyring import Keyring, TrustedKeys
-from transfer.bundle.names import kind_name, network_name
+from transfer.bundle.names import SIDECAR_SUFFIX, kind_name, network_name
 from transfer.bundle.reader import BundleSummary, Counts, VerifiedBundle, open_payload, summary, verify_file
 from transfer.bundle.signing import ROLE_NAMES
 from transfer.cli.json_form import to_json
@@ -27,8 +27,23 @@ from transfer.cli.options import (
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.errors import TransferError
 
-Files = Annotated[list[Path], typer.Argument(help="Bundles.", metavar="FILE...", show_default=False)]
 _KEY_ID = 16
+
+
+def _without_sidecars(files: list[Path]) -> list[Path]:
+    """The bundles among the files of a folder: `*` names what `take` has laid beside them too."""
+    return [path for path in files if not path.name.endswith(SIDECAR_SUFFIX)] or files
+
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Bundles; sidecars beside them are passed over.",
+        metavar="FILE...",
+        show_default=False,
+        callback=_without_sidecars,
+    ),
+]
 
 
 def inspect(files: Files, as_json: AsJson = False) -> None:

@@ -54,6 +54,17 @@ def test_several_files_are_all_tried_and_the_first_failure_decides(station: Stat
     assert [one.get("error", {}).get("defect") for one in result.document] == ["file-unusable", "not-a-bundle", None]
 
 
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_sidecars_beside_the_bundles_are_passed_over(station: Station, command: str) -> None:
+    bundle = station.seal("requests", REQUEST)
+    sidecar = bundle.with_name(f"{bundle.name}.meta.json")
+    sidecar.write_text("{}")
+    result = station.run(command, "--json", bundle, sidecar)
+    assert result.code == 0
+    assert [one["path"] for one in result.document] == [str(bundle)]
+    assert station.run(command, sidecar).code == 1, "one that is asked for by itself is looked at"
+
+
 def test_verify_opens_the_payload_when_a_keyring_is_given(station: Station) -> None:
     bundle = station.seal("responses", response("x" * 700_000))
     (document,) = station.run("verify", "--json", bundle).document

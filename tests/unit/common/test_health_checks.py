@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import OperationalError
+
 from common.database.transaction import Database
 from common.health import checks
 from common.health.checks import FolderCheck, HealthError, PostgresCheck, RedisCheck, look_at, look_at_all
@@ -34,6 +36,12 @@ async def test_a_part_that_works_tells_what_it_is() -> None:
     state = await look_at(Part("version 3"))
     assert (state.healthy, state.detail) == (True, "version 3")
     assert state.latency_ms >= 0
+
+
+async def test_a_database_that_is_away_is_told_with_the_next_step_whatever_was_asked_of_it() -> None:
+    state = await look_at(Part(OperationalError("SELECT 1", None, Exception("secret host"))))
+    assert "correct DATABASE_URL" in state.detail
+    assert "secret" not in state.detail
 
 
 async def test_a_part_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
