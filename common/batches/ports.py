@@ -69,7 +69,11 @@ class ExportSource(Protocol):
         ...
 
     async def released(self, connection: AsyncConnection, batch_ids: Sequence[UUID]) -> None:
-        """These batches were voided or retired: their rows that have no final state are to be claimed again."""
+        """These batches were voided: their rows that have no final state are to be claimed again."""
+        ...
+
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        """A new epoch begins: every row without an acknowledged final state is to be claimed again."""
         ...
 
 

@@ -44,3 +44,6 @@ class StatusSource:
 
     async def released(self, connection: AsyncConnection, batch_ids: Sequence[UUID]) -> None:
         """There are no rows to free."""
+
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        """There are no rows to free."""

@@ -12,6 +12,7 @@ from common.batches.batch_rows import ExportBatchRow, ImportBatchRow, export_row
 from common.batches.stream_rows import read_streams
 from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
 from transfer.bundle.names import kind_name
+from transfer.custody.numbers import format_ranges
 from transfer.custody.state import Disposition
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def get_streams(connection: AsyncConnection, inbox: Inbox) -> StreamsView:
             epoch=incoming.epoch,
             cumulative=incoming.cumulative,
             highest_seen=incoming.highest_seen,
-            missing=_ranges(missing[:MAX_MISSING_RANGES]),
+            missing=format_ranges(missing[:MAX_MISSING_RANGES]),
             missing_count=sum(last - first + 1 for first, last in missing),
             refused_count=await _refused(connection, incoming.epoch),
             quarantined_files=len(quarantined),
@@ -141,10 +142,6 @@ async def get_streams(connection: AsyncConnection, inbox: Inbox) -> StreamsView:
             alarm=streams.incoming_alarm,
         ),
     )
-
-
-def _ranges(ranges: Sequence[tuple[int, int]]) -> str:
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def _page(

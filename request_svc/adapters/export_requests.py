@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airlock.bundle.v1.record_pb2 import Cancellation, Record
 from airlock.bundle.v1.record_pb2 import Request as RequestRecord
 from airlock.common.v1 import network_pb2
-from sqlalchemy import ARRAY, Uuid, any_, case, cast, func, null, select, text, update
+from sqlalchemy import ARRAY, Uuid, any_, case, cast, func, null, select, text, true, update
 
 from request_svc.adapters.changes import notify_changes
 from request_svc.adapters.tables import requests
@@ -132,12 +132,21 @@ class RequestExportSource:
 
     async def released(self, connection: AsyncConnection, batch_ids: Sequence[UUID]) -> None:
         """See the port. Ended requests keep their bundle; a cancellation that was not acknowledged is due again."""
+        await self._claim_again(
+            connection, requests.c.export_batch_id == _any(batch_ids), requests.c.cancel_batch_id == _any(batch_ids)
+        )
+
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        """See the port. The other network may know of an open request and answers it again; of one it may not."""
+        await self._claim_again(connection, true(), requests.c.cancel_batch_id.is_not(None))
+
+    @staticmethod
+    async def _claim_again(
+        connection: AsyncConnection, asked: ColumnElement[bool], cancelled: ColumnElement[bool]
+    ) -> None:
         await connection.execute(
             update(requests)
-            .where(
-                requests.c.export_batch_id == _any(batch_ids),
-                requests.c.status.in_(sources_of(RequestStatus.PENDING)),
-            )
+            .where(asked, requests.c.status.in_(sources_of(RequestStatus.PENDING)))
             .values(
                 status=RequestStatus.PENDING,
                 export_batch_id=null(),
@@ -148,7 +157,7 @@ class RequestExportSource:
         )
         await connection.execute(
             update(requests)
-            .where(requests.c.cancel_batch_id == _any(batch_ids), requests.c.cancel_acknowledged_at.is_(None))
+            .where(cancelled, requests.c.cancel_acknowledged_at.is_(None))
             .values(cancel_pending=requests.c.status == RequestStatus.CANCELLED, cancel_batch_id=null())
         )
         await notify_changes(connection)

@@ -96,6 +96,14 @@ class ResponsesSource:
         """Answers that the other network does not hold are to be claimed again."""
         await self._mark(connection, batch_ids, export_batch_id=None, exported_at=None)
 
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        """Answers that the other network never confirmed are to be claimed again; the others are asked for by it."""
+        await connection.execute(
+            update(query_results)
+            .where(results.export_batch_id.is_not(None), results.acknowledged_at.is_(None))
+            .values(export_batch_id=None, exported_at=None)
+        )
+
     @staticmethod
     async def _mark(connection: AsyncConnection, batch_ids: Sequence[UUID], **values: Any) -> None:  # noqa: ANN401
         await connection.execute(

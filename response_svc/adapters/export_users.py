@@ -77,6 +77,9 @@ class UsersSource:
         """These bundles count no more; what they held is in the next one."""
         await self._note(connection, batch_ids, BatchStatus.RELEASED)
 
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        """Batches count in their own epoch only, so the new one begins with a snapshot."""
+
     async def _note(self, connection: AsyncConnection, batch_ids: Sequence[UUID], status: BatchStatus) -> None:
         await self._batches.set_status(connection, batch_ids, status)
 

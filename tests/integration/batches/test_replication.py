@@ -63,6 +63,8 @@ class Changes:
     async def acknowledged(self, _connection: AsyncConnection, batch_ids: Sequence[UUID], _at: datetime) -> None:
         self.calls.append(("acknowledged", len(batch_ids)))
 
+    async def begin_again(self, _connection: AsyncConnection) -> None: ...
+
     async def released(self, _connection: AsyncConnection, batch_ids: Sequence[UUID]) -> None:
         self.calls.append(("released", len(batch_ids)))
 

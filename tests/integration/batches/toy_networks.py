@@ -118,6 +118,11 @@ class ToySource:
     async def released(self, connection: AsyncConnection, batch_ids: Sequence[UUID]) -> None:
         await self._set(connection, batch_ids, state="pending", batch_id=None)
 
+    async def begin_again(self, connection: AsyncConnection) -> None:
+        await connection.execute(
+            update(to_send).where(to_send.c.state != "acknowledged").values(state="pending", batch_id=None)
+        )
+
     async def _set(self, connection: AsyncConnection, batch_ids: Sequence[UUID], **values: Any) -> None:
         await connection.execute(
             update(to_send).where(to_send.c.batch_id.in_(batch_ids), to_send.c.state != "acknowledged").values(**values)

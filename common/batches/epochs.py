@@ -1,0 +1,113 @@
+"""Epochs that an operator declares or accepts: how two networks agree again after a database was restored."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import func, select
+
+from common.batches.stream_rows import begin_epoch, lock_streams
+from common.batches.tables import import_batches
+from common.errors import WrongStateError
+from transfer.custody.errors import LaterEpochError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airlock.common.v1.network_pb2 import BundleKind
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.batches.context import BatchContext
+    from common.batches.ports import ExportSource
+
+log = structlog.get_logger("common.batches")
+
+
+@dataclass(frozen=True, slots=True)
+class BegunEpoch:
+    """What an operator's decision led to. `released` names files that came back from quarantine into the inbox."""
+
+    epoch: int
+    previous: int
+    released: tuple[str, ...] = ()
+
+
+async def declare_epoch(
+    connection: AsyncConnection, context: BatchContext, sources: Mapping[BundleKind.ValueType, ExportSource]
+) -> BegunEpoch:
+    """Begins a new epoch here, in the caller's transaction; the other network must accept it.
+
+    Its number is the Unix second of now, or the next one that is greater than any that was ever seen here. Raises
+    WrongStateError on a network that waits for its first epoch.
+    """
+    now = context.clock()
+    previous = (await lock_streams(connection)).outgoing.epoch
+    if previous == 0:
+        raise WrongStateError(
+            "This network has no epoch yet: it takes its first one from the other network's first bundle.",
+            metadata={"state": "no-epoch"},
+        )
+    seen: int = await connection.scalar(select(func.max(import_batches.c.epoch))) or 0
+    epoch = max(int(now.timestamp()), previous + 1, seen + 1)
+    await _begin(connection, sources, epoch, now)
+    log.warning("epoch_declared", epoch=epoch, previous=previous)
+    return BegunEpoch(epoch, previous)
+
+
+async def accept_epoch(
+    connection: AsyncConnection,
+    context: BatchContext,
+    sources: Mapping[BundleKind.ValueType, ExportSource],
+    epoch: int,
+) -> BegunEpoch:
+    """Begins, in the caller's transaction, the epoch that the other network declared.
+
+    Call `release_of_epoch` after the commit. Raises WrongStateError unless a bundle of this epoch, signed by the other
+    network, waits here for being accepted.
+    """
+    previous = (await lock_streams(connection)).outgoing.epoch
+    if epoch == previous:
+        raise WrongStateError(f"Epoch {epoch} is the present one already.", metadata={"state": "present-epoch"})
+    newest: int | None = await connection.scalar(
+        select(func.max(import_batches.c.epoch)).where(import_batches.c.defect == LaterEpochError.defect)
+    )
+    if epoch < previous or newest is None or newest <= previous:
+        raise WrongStateError(
+            f"No bundle of a later epoch than {previous} has come; there is nothing to accept.",
+            metadata={"state": "no-later-epoch"},
+        )
+    if epoch != newest:
+        raise WrongStateError(
+            f"The newest epoch that the other network declared is {newest}; accept that one.",
+            metadata={"state": "other-epoch", "epoch": str(newest)},
+        )
+    await _begin(connection, sources, epoch, context.clock())
+    log.warning("epoch_accepted", epoch=epoch, previous=previous)
+    return BegunEpoch(epoch, previous)
+
+
+async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]:
+    """Brings the bundles that waited for `epoch` back from quarantine; the next scan applies them."""
+
+    def release() -> tuple[str, ...]:
+        folder = context.inbox.quarantine_folder
+        waiting = [
+            file.name
+            for file in folder.files()
+            if file.reason.get("defect") == LaterEpochError.defect and file.reason.get("epoch") == epoch
+        ]
+        return tuple(context.inbox.release(name).name for name in waiting)
+
+    return await asyncio.to_thread(release)
+
+
+async def _begin(
+    connection: AsyncConnection, sources: Mapping[BundleKind.ValueType, ExportSource], epoch: int, now: datetime
+) -> None:
+    await begin_epoch(connection, epoch, now)
+    for source in sources.values():
+        await source.begin_again(connection)

@@ -1,0 +1,178 @@
+"""What an operator decides about streams: giving numbers up, offering them again, beginning a new epoch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
+from common.batches.give_up import offer_again, void_numbers
+from common.errors import NotFoundError, WrongStateError
+from transfer.custody.state import Disposition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toy_networks import Pair, ToyNetwork
+
+    from common.batches.batch_rows import ExportBatchRow
+    from common.batches.epochs import BegunEpoch
+
+
+def sources(network: ToyNetwork) -> dict[int, object]:
+    return {network.source.kind: network.source}
+
+
+async def void(network: ToyNetwork, numbers: Sequence[int]) -> list[ExportBatchRow]:
+    async with network.database.transaction() as transaction:
+        return await void_numbers(transaction.connection, network.context, sources(network), numbers)  # type: ignore[arg-type]
+
+
+async def declare(network: ToyNetwork) -> BegunEpoch:
+    async with network.database.transaction() as transaction:
+        return await declare_epoch(transaction.connection, network.context, sources(network))  # type: ignore[arg-type]
+
+
+async def accept(network: ToyNetwork, epoch: int) -> tuple[str, ...]:
+    async with network.database.transaction() as transaction:
+        await accept_epoch(transaction.connection, network.context, sources(network), epoch)  # type: ignore[arg-type]
+    return await release_of_epoch(network.context, epoch)
+
+
+async def obstacles(network: ToyNetwork, numbers: Sequence[int]) -> list[str]:
+    async with network.database.transaction() as transaction:
+        return [one.obstacle for one in await offer_again(transaction.connection, network.context, numbers)]
+
+
+async def test_the_rows_of_a_voided_bundle_go_out_in_another_and_arrive_once(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(3)
+    (sealed,) = (await pair.request.export()).batches
+    (lost,) = pair.request.waiting("requests")
+    content = lost.read_bytes()
+    assert [one.sequence for one in await void(pair.request, [sealed.sequence])] == [sealed.sequence]
+    assert await pair.request.states() == Counter(pending=3)
+    await pair.request.export()
+    assert lost not in pair.request.waiting("requests"), "a voided file is not carried"
+    # The lost stick turns up after all, once before and once after the new bundle.
+    again = lost.with_name("found.pb.enc")
+    again.write_bytes(content)
+    pair.response.take_in(again)
+    await pair.response.scan()
+    again.unlink()
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=3)
+    assert (await pair.request.streams()).outgoing.alarm == ""
+    assert len(await pair.response.times_applied()) == 3
+
+
+async def test_a_refused_number_stays_until_its_sender_voids_it(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(1)
+    (sealed,) = (await pair.request.export()).batches
+    stranger = pair.response.with_context(keyring=type(pair.response.context.keyring)({"v9": bytes(range(32))}, "v9"))
+    stranger.take_in(*pair.request.waiting("requests"))
+    await stranger.scan()
+    await pair.response.status(force=True)
+    pair.request.take_in(*pair.response.waiting())
+    await pair.request.scan()
+    assert (await pair.request.streams()).outgoing.refused == 1
+    await void(pair.request, [sealed.sequence])
+    await pair.request.export()
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=1)
+    assert (await pair.response.streams()).incoming.refused_count == 0
+
+
+@pytest.mark.parametrize("state", ["acknowledged", "voided"])
+async def test_what_is_settled_cannot_be_given_up(pair: Pair, state: str) -> None:
+    await pair.begin()
+    await pair.request.add(1)
+    (sealed,) = (await pair.request.export()).batches
+    if state == "acknowledged":
+        await pair.round_trip()
+    else:
+        await void(pair.request, [sealed.sequence])
+    with pytest.raises(WrongStateError, match=f"{sealed.sequence} is {state}"):
+        await void(pair.request, [sealed.sequence])
+
+
+async def test_a_number_that_was_never_given_is_named_and_nothing_is_voided(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(1)
+    (sealed,) = (await pair.request.export()).batches
+    with pytest.raises(NotFoundError, match="no bundle 900-901"):
+        await void(pair.request, [sealed.sequence, 900, 901])
+    assert await pair.request.states() == Counter(exported=1)
+
+
+async def test_offering_again_says_what_stands_against_it(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(7)
+    first, second, third = (await pair.request.export()).batches
+    assert await obstacles(pair.request, [first.sequence, second.sequence]) == ["", ""]
+    pair.request.context.outbox.final_path(first.kind, first.filename).unlink()
+    await void(pair.request, [second.sequence])
+    missing, voided, good = await obstacles(pair.request, [one.sequence for one in (first, second, third)])
+    assert "missing or damaged" in missing
+    assert "is voided" in voided
+    assert good == ""
+
+
+async def test_a_new_epoch_sends_every_unconfirmed_row_again_and_both_sides_agree(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(2)
+    await pair.response.add(2)
+    await pair.request.export()
+    await pair.response.export()
+    begun = await declare(pair.request)
+    assert begun.epoch > begun.previous
+    assert await pair.request.states() == Counter(pending=2)
+    await pair.request.export()
+    pair.response.take_in(*pair.request.waiting())
+    waits = (await pair.response.scan()).batches
+    assert {one.defect for one in waits} == {"later-epoch"}
+    released = await accept(pair.response, begun.epoch)
+    assert len(released) == len(waits)
+    await pair.response.export()
+    await pair.round_trip()
+    await pair.round_trip()
+    for network in (pair.request, pair.response):
+        streams = await network.streams()
+        assert (streams.outgoing.epoch, streams.incoming.epoch) == (begun.epoch, begun.epoch)
+        assert (streams.outgoing.alarm, streams.incoming.missing) == ("", "")
+        assert await network.states() == Counter(acknowledged=2)
+        exported = {one.disposition for one in await network.exports() if one.epoch == begun.previous}
+        assert exported <= {Disposition.ACKNOWLEDGED, Disposition.RETIRED, Disposition.VOIDED}
+
+
+async def test_two_declared_epochs_end_in_the_later_one(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(2)
+    ours = await declare(pair.request)
+    pair.response.clock.advance(minutes=1)
+    theirs = await declare(pair.response)
+    assert theirs.epoch > ours.epoch
+    await pair.request.export()
+    await pair.response.status(force=True)
+    await pair.exchange()
+    await accept(pair.request, theirs.epoch)
+    await pair.request.export()
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=2)
+
+
+async def test_an_epoch_that_nobody_declared_cannot_be_accepted(pair: Pair) -> None:
+    await pair.begin()
+    present = (await pair.request.streams()).outgoing.epoch
+    with pytest.raises(WrongStateError, match="nothing to accept"):
+        await accept(pair.request, present + 5)
+    with pytest.raises(WrongStateError, match="present one"):
+        await accept(pair.request, present)
+
+
+async def test_a_network_without_an_epoch_declares_none(pair: Pair) -> None:
+    with pytest.raises(WrongStateError, match="first bundle"):
+        await declare(pair.request)
