@@ -135,6 +135,10 @@ test: $(READY) ## Unit, integration and end-to-end tests with real parts, and co
 test-elasticsearch: $(READY) ## The engine's contract against a real Elasticsearch (VERSION=8.19.21); a skip is a failure
 	python -m sandbox.elasticsearch test --version $(or $(VERSION),8.19.21)
 
+.PHONY: rehearse
+rehearse: $(READY) ## 200 histories of lost, late and damaged media, dying processes and restored databases (SEEDS=1-200 DAYS=12)
+	@exec airlock-sandbox rehearse --seeds $(or $(SEEDS),1-200) --days $(or $(DAYS),12)
+
 .PHONY: bench
 bench: $(READY) ## Speed and memory as ratios taken in the same run
 	python -m bench

@@ -35,12 +35,14 @@ from request_svc.handlers.users import UserReplicaHandler
 from request_svc.jobs import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from airlock.common.v1.network_pb2 import BundleKind
     from taskiq import AsyncBroker
 
     from common.batches.ports import ExportSource, SinkFactory
+    from common.batches.steps import Step
     from request_svc.ports import AnswerCache
     from request_svc.settings import RequestSettings
 
@@ -72,8 +74,16 @@ class App:
         await self.database.close()
 
 
-async def build_app(settings: RequestSettings) -> App:
-    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot."""
+async def build_app(
+    settings: RequestSettings,
+    *,
+    moment: Callable[[], datetime] = clock.now,
+    steps: Callable[[Step], None] | None = None,
+) -> App:
+    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot.
+
+    `moment` and `steps` are for rehearsals, which move the clock and break off at a step.
+    """
     database = Database(
         settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -91,7 +101,9 @@ async def build_app(settings: RequestSettings) -> App:
     writer = GroupedRequestWriter(database)
     # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
     changes = ListenedChanges(database.url if settings.database_prepared_statements else None)
-    exchange = Exchange(batch_context(settings, database), _sources(), _sinks(cache))
+    exchange = Exchange(
+        batch_context(settings, database, moment=moment, steps=steps), _sources(), _sinks(cache, moment)
+    )
     parts = RequestParts(
         database=database,
         requests=SqlRequestStore(),
@@ -125,9 +137,9 @@ def _sources() -> dict[BundleKind.ValueType, ExportSource]:
     return {network_pb2.BUNDLE_KIND_REQUESTS: RequestExportSource()}
 
 
-def _sinks(cache: AnswerCache) -> dict[BundleKind.ValueType, SinkFactory]:
+def _sinks(cache: AnswerCache, moment: Callable[[], datetime]) -> dict[BundleKind.ValueType, SinkFactory]:
     return {
-        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=clock.now),
+        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=moment),
         network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
     }
 

@@ -13,6 +13,7 @@ from airlock.common.v1 import network_pb2
 from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_grpc
 from redis.asyncio import Redis
 
+from common import clock
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context
@@ -43,10 +44,12 @@ from response_svc.usecases.execute_waiting import Executors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from airlock.common.v1.network_pb2 import BundleKind
     from taskiq import AsyncBroker
 
+    from common.batches.context import BatchContext
     from common.batches.ports import ExportSource, SinkFactory
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
@@ -83,8 +86,16 @@ class App:
         await self.database.close()
 
 
-async def build_app(settings: ResponseSettings) -> App:
-    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot."""
+async def build_app(
+    settings: ResponseSettings,
+    *,
+    moment: Callable[[], datetime] = clock.now,
+    steps: Callable[[Step], None] | None = None,
+) -> App:
+    """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot.
+
+    `moment` and `steps` are for rehearsals, which move the clock and break off at a step.
+    """
     database = Database(
         settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -99,7 +110,8 @@ async def build_app(settings: ResponseSettings) -> App:
     engine = make_engine(settings)
     broker = make_broker(settings)
     users = UserContext(database, PostgresUsers(), auth.hasher)
-    exchange = Exchange(batch_context(settings, database), _sources(settings), _sinks(BrokerJobQueue(broker)))
+    batches = batch_context(settings, database, moment=moment, steps=steps)
+    exchange = Exchange(batches, _sources(settings), _sinks(BrokerJobQueue(broker)))
     shared = shared_services(
         settings=settings,
         auth=auth,
@@ -114,9 +126,7 @@ async def build_app(settings: ResponseSettings) -> App:
         broker=broker,
         exchange=exchange,
         rpc_services=[*_own_services(users), *shared],
-        executors=Executors(
-            _execution(settings, database, redis, engine, exchange.context.steps), settings.worker_count
-        ),
+        executors=Executors(_execution(settings, batches, redis, engine), settings.worker_count),
         users=users,
         engine=engine,
         redis=redis,
@@ -138,10 +148,10 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
 
 
 def _execution(
-    settings: ResponseSettings, database: Database, redis: Redis, engine: SearchEngine, steps: Callable[[Step], None]
+    settings: ResponseSettings, batches: BatchContext, redis: Redis, engine: SearchEngine
 ) -> ExecutionContext:
     return ExecutionContext(
-        database=database,
+        database=batches.database,
         queue=PostgresQueue(),
         users=PostgresUsers(),
         results=PostgresResults(),
@@ -150,7 +160,8 @@ def _execution(
         policy=Policy(frozenset(settings.allowed_indices)),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
-        steps=steps,
+        steps=batches.steps,
+        clock=batches.clock,
         timeout_seconds=settings.query_timeout,
         lease=timedelta(seconds=settings.execution_lease_seconds),
         first_retry=timedelta(seconds=settings.retry_first_seconds),

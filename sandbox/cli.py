@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from sandbox.errors import SandboxError
 from sandbox.guide import show_guide, show_processes
 from sandbox.screen import Screen
 from sandbox.signals import StopRequestedError, stop_on_signals, undisturbed
+
+if TYPE_CHECKING:
+    from sandbox.rehearsal.run import Outcome
 
 INTERRUPTED = 130
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -90,6 +93,38 @@ def carry(folder: Folder = HERE) -> None:
     if state is None:
         raise SandboxError("nothing runs here; `make up` starts both networks")
     background.carry_both_ways(state, Screen().line)
+
+
+@app.command()
+def rehearse(
+    seed: Annotated[int | None, typer.Option(help="The one history to play.", min=0)] = None,
+    seeds: Annotated[str, typer.Option(help="Several, as 1-200.")] = "1-20",
+    days: Annotated[int, typer.Option(help="How long the trouble lasts.", min=1, max=365)] = 12,
+    processes: Annotated[int, typer.Option(help="How many play at once.", min=1, max=32)] = 2,
+) -> None:
+    """Both networks with a moved clock, and a courier who does everything wrong; what must hold is checked at the end.
+
+    Media are lost, doubled, late, damaged and full; processes die at every step; databases are set back to a backup.
+    The same seed gives the same history.
+    """
+    from sandbox.rehearsal.run import rehearse_all
+    from sandbox.rehearsal.telling import seed_lines, summary_lines
+    from transfer.custody.numbers import parse_numbers
+
+    screen = Screen()
+    try:
+        numbers = [seed] if seed is not None else parse_numbers(seeds)
+    except ValueError as error:
+        raise SandboxError(f"--seeds: {error}") from None
+
+    def tell(outcome: Outcome) -> None:
+        for line in seed_lines(outcome):
+            screen.plain(line)
+
+    outcomes = rehearse_all(numbers, days, processes, tell)
+    for line in summary_lines(outcomes, len(numbers)):
+        screen.plain(line)
+    raise typer.Exit(0 if sum(outcome.good for outcome in outcomes) == len(numbers) else 1)
 
 
 @app.command(hidden=True)

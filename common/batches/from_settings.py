@@ -13,13 +13,28 @@ from transfer.spool.inbox import Inbox
 from transfer.spool.outbox import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from common.batches.steps import Step
     from common.database.transaction import Database
     from common.settings import NetworkSettings
 
 
-def batch_context(settings: NetworkSettings, database: Database) -> BatchContext:
-    """The batch context that `settings` describe. Raises KeyFileError for a key that cannot be used."""
+def batch_context(
+    settings: NetworkSettings,
+    database: Database,
+    *,
+    moment: Callable[[], datetime] = clock.now,
+    steps: Callable[[Step], None] | None = None,
+) -> BatchContext:
+    """The batch context that `settings` describe. Raises KeyFileError for a key that cannot be used.
+
+    `moment` and `steps` are for rehearsals, which move the clock and break off at a step.
+    """
     keys = load_keys(settings)
+    if steps is None:
+        steps = kill_at(settings.airlock_kill_at) if settings.airlock_kill_at else no_steps
     return BatchContext(
         network=settings.network,
         database=database,
@@ -27,7 +42,8 @@ def batch_context(settings: NetworkSettings, database: Database) -> BatchContext
         signing_key=keys.signing_key,
         trusted_keys=keys.trusted_keys,
         outbox=Outbox(settings.export_dir),
-        inbox=Inbox(settings.import_dir, clock.now),
+        inbox=Inbox(settings.import_dir, moment),
+        clock=moment,
         measure=measure_run,
-        steps=kill_at(settings.airlock_kill_at) if settings.airlock_kill_at else no_steps,
+        steps=steps,
     )

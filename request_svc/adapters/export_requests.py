@@ -92,9 +92,13 @@ class RequestExportSource:
             .order_by(requests.c.priority.desc(), requests.c.created_at, requests.c.id)
             .execution_options(yield_per=await _rows_at_a_time(connection, batch))
         )
-        async with connection.stream(questions) as rows:
+        # Not `async with`: that of SQLAlchemy takes the end of this generator for one of its own and lets it run on.
+        rows = await connection.stream(questions)
+        try:
             async for part in rows.partitions():
                 yield [request_record(row) for row in part]
+        finally:
+            await rows.close()
         cancellations = (
             select(requests.c.id, requests.c.cancelled_at)
             .where(requests.c.cancel_batch_id == batch.batch_id)

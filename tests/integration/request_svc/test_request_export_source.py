@@ -54,6 +54,20 @@ async def test_a_bundle_gives_the_same_bytes_at_every_call_whatever_happens_to_i
     assert await world.records(batch) == before
 
 
+async def test_reading_a_bundle_can_be_broken_off_at_any_piece(world: World) -> None:
+    await world.submit()
+    submitted = await world.submit()
+    batch, _ = await world.claim()
+    await world.cancel(submitted.request_id)
+    async with world.database.transaction() as transaction:
+        pieces = world.source.pieces(transaction.connection, batch)
+        async for _ in pieces:
+            break
+        # What ran on to the cancellations would raise RuntimeError here, and hide why it was broken off.
+        await pieces.aclose()
+        assert (await transaction.connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
 async def test_two_claims_never_hold_the_same_row(world: World) -> None:
     for _ in range(5):
         await world.submit()

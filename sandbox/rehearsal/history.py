@@ -1,0 +1,251 @@
+"""One rehearsal: what happens on each day, drawn from the seed, and how everything settles in the end."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from airlock.common.v1 import network_pb2
+
+from common.batches.steps import Step
+from sandbox.rehearsal.courier import Courier
+from sandbox.rehearsal.faults import FULL_AT, MovedClock
+from sandbox.rehearsal.invariants import Findings, Window, check
+from sandbox.rehearsal.operators import Operator
+from sandbox.rehearsal.people import People
+from sandbox.rehearsal.side import Backup, Side, open_sides
+from transfer.bundle.generate import generate_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from common.batches.stores import StreamsView
+    from sandbox.rehearsal.servers import Servers
+
+SLOTS: Final = 4
+SLOT: Final = timedelta(hours=6)
+STEPS: Final = tuple(Step)
+MOST_RESTORES: Final = 2
+MOST_ROUNDS: Final = 40
+# After so long the weekly snapshot has told of a restore that nothing else brought to light.
+HEARTBEAT: Final = timedelta(days=8)
+SENT: Final = {
+    "request": (network_pb2.BUNDLE_KIND_REQUESTS,),
+    "response": (network_pb2.BUNDLE_KIND_USERS, network_pb2.BUNDLE_KIND_RESPONSES),
+}
+
+
+@dataclass(slots=True)
+class Rehearsed:
+    """What a rehearsal came to."""
+
+    seed: int
+    days: int
+    findings: Findings
+    windows: list[Window]
+    asked: int
+    events: dict[str, int]
+
+    @property
+    def good(self) -> bool:
+        """Whether every rule held."""
+        return not self.findings.violations
+
+
+@dataclass(slots=True)
+class History:
+    """A rehearsal under way."""
+
+    choose: random.Random
+    clock: MovedClock
+    sides: dict[str, Side]
+    courier: Courier
+    people: People = field(default_factory=People)
+    operators: dict[str, Operator] = field(default_factory=dict)
+    backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
+    windows: list[Window] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        """Three users on the Response Network; most of the times they have crossed before the trouble begins."""
+        for side in self.sides.values():
+            await side.start()
+            side.exchange.context.outbox.make_folders()
+            side.exchange.context.inbox.make_folders()
+            self.operators[side.name] = Operator(side)
+        for _ in range(3):
+            await self.people.hire(self.sides["response"])
+        if self._happens(0.8):
+            await self._jobs_without_faults()
+            self.courier.carry_well(self.sides)
+            await self._jobs_without_faults()
+
+    async def day(self) -> None:
+        """What happens between two mornings."""
+        for _ in range(SLOTS):
+            await self._time_passes(SLOT)
+            await self._people()
+            await self._jobs()
+            self.courier.arrive(self.sides, self.clock())
+            for side in self.sides.values():
+                if self._happens(0.5):
+                    self.courier.collect(side, self.clock())
+                await self._misfortune(side)
+        for operator in self.operators.values():
+            if self._happens(0.8):
+                await operator.act()
+            if self._happens(0.1):
+                await operator.give_something_up(self.choose)
+            if self._happens(0.2):
+                await operator.try_again(self.choose)
+
+    async def settle(self) -> dict[str, StreamsView]:
+        """Late media come, then a good courier walks until nothing moves, now and after the weekly heartbeat."""
+        for trip in self.courier.trips:
+            trip.arrives_at = self.clock()
+        await self._time_passes(timedelta(hours=1))
+        while self.courier.trips:
+            self.courier.arrive(self.sides, self.clock())
+            await self._time_passes(timedelta(days=11))
+        streams = await self._until_quiet()
+        await self._time_passes(HEARTBEAT)
+        return await self._until_quiet() if streams else streams
+
+    async def _until_quiet(self) -> dict[str, StreamsView]:
+        before: object = None
+        for _ in range(MOST_ROUNDS):
+            await self._time_passes(timedelta(hours=1))
+            for operator in self.operators.values():
+                await operator.act()
+            await self._jobs_without_faults()
+            self.courier.carry_well(self.sides)
+            await self._jobs_without_faults()
+            streams = {name: await operator.look() for name, operator in self.operators.items()}
+            now = await self._state()
+            if now == before and all(_is_calm(view) for view in streams.values()):
+                return streams
+            before = now
+        return streams
+
+    async def _state(self) -> object:
+        """What still moves: the states of requests, and the users."""
+        request, response = self.sides["request"], self.sides["response"]
+        return [
+            await request.rows("SELECT status, count(*) FROM requests GROUP BY 1 ORDER BY 1"),
+            await request.rows("SELECT count(*), max(revision) FROM users WHERE missing_since IS NULL"),
+            await response.rows("SELECT status, count(*) FROM incoming_requests GROUP BY 1 ORDER BY 1"),
+            await response.rows("SELECT count(*) FROM query_results WHERE acknowledged_at IS NULL"),
+        ]
+
+    async def _people(self) -> None:
+        request, response = self.sides["request"], self.sides["response"]
+        if self._happens(0.5):
+            await self.people.ask(request, self.choose, self.choose.randint(1, 6))
+        if self._happens(0.15):
+            await self.people.cancel(request, self.choose)
+        if self._happens(0.1):
+            await self.people.hire(response)
+        if self._happens(0.04):
+            await self.people.dismiss(response, self.choose)
+
+    async def _jobs(self) -> None:
+        """Each side's jobs, in any order, some of them interrupted."""
+        names = list(self.sides)
+        self.choose.shuffle(names)
+        for name in names:
+            side = self.sides[name]
+            if self._happens(0.8):
+                self._arm(side)
+                await side.import_()
+            if name == "response" and self._happens(0.8):
+                self._arm(side)
+                await side.run(side.app.executors.run)
+            for kind in SENT[name]:
+                if self._happens(0.6):
+                    self._arm(side)
+                    await side.export(kind)
+
+    async def _jobs_without_faults(self) -> None:
+        for side in self.sides.values():
+            await side.import_()
+        response = self.sides["response"]
+        await response.run(response.app.executors.run)
+        for name, side in self.sides.items():
+            for kind in SENT[name]:
+                await side.export(kind)
+
+    async def _misfortune(self, side: Side) -> None:
+        """Backups are made, and now and then one is needed."""
+        backups = self.backups[side.name]
+        if self._happens(0.06):
+            backups.append(await side.back_up())
+        if backups and len(self.windows) < MOST_RESTORES and self._happens(0.01):
+            backup = self.choose.choice(backups)
+            self.windows.append(Window(side.name, backup.made_at, self.clock()))
+            await side.restore(backup)
+            for operator in self.operators.values():
+                operator.restored = True
+            if self._happens(0.5):
+                await self.operators[side.name].declare()
+
+    def _arm(self, side: Side) -> None:
+        if self._happens(0.4):
+            full = self._happens(0.25)
+            step = self.choose.choice(FULL_AT if full else STEPS)
+            side.faults.arm(step, self.choose.randint(1, 3), disk_is_full=full)
+
+    async def _time_passes(self, by: timedelta) -> None:
+        self.clock.advance(by)
+        for side in self.sides.values():
+            await side.time_passes(by)
+
+    def _happens(self, probability: float) -> bool:
+        return self.choose.random() < probability
+
+
+async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehearsed:
+    """Plays `days` days from `seed` in `folder`, lets everything settle, and checks what must hold."""
+    choose = random.Random(seed)  # noqa: S311 - a history that can be played again, no secret.
+    clock = MovedClock()
+    _place_keys(folder / "keys")
+    sides = {side.name: side for side in open_sides(servers, folder, clock)}
+    history = History(choose, clock, sides, Courier(folder / "media", choose))
+    try:
+        await history.begin()
+        for _ in range(days):
+            await history.day()
+        streams = await history.settle()
+        findings = await check(sides, history.people, history.windows, streams)
+        findings.violations += [text for operator in history.operators.values() for text in operator.false_alarms]
+    finally:
+        for name, side in sides.items():
+            await side.discard(history.backups[name])
+    return Rehearsed(seed, days, findings, history.windows, len(history.people.asked), _events(history))
+
+
+def _is_calm(view: StreamsView) -> bool:
+    return not view.outgoing.alarm and not view.incoming.missing and view.outgoing.in_flight <= 1
+
+
+def _events(history: History) -> dict[str, int]:
+    events = dict(history.courier.mishaps)
+    for name, side in history.sides.items():
+        for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
+            events[what] = events.get(what, 0) + times
+    if history.windows:
+        events["restored database"] = len(history.windows)
+    return events
+
+
+def _place_keys(folder: Path) -> None:
+    """Each network's own folder of keys, as the courier brought them once."""
+    made = generate_keys(folder / "made")
+    for name, signing, peer in (
+        ("request", made.request_signing_key, made.response_public_key),
+        ("response", made.response_signing_key, made.request_public_key),
+    ):
+        own = folder / name
+        own.mkdir()
+        for source, target in ((made.keyring, "keyring.json"), (signing, "signing.key"), (peer, "peers.pub")):
+            (own / target).write_bytes(source.read_bytes())

@@ -1,0 +1,180 @@
+"""What must hold once everything has settled, whatever the courier, the disks and the backups did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from common.search.body import read_body
+from sandbox.checking import same_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row
+
+    from common.batches.stores import StreamsView
+    from sandbox.rehearsal.people import Asked, People
+    from sandbox.rehearsal.side import Side
+
+FINAL = ("completed", "failed", "cancelled")
+ANSWERS = """
+SELECT q.id, q.status, q.failure_reason, r.request_id IS NOT NULL AS answered,
+    coalesce(convert_to(r.result_data::text, 'UTF8'),
+             (SELECT string_agg(c.data, ''::bytea ORDER BY c.n) FROM result_chunks c WHERE c.id = r.id)) AS body
+FROM requests q LEFT JOIN responses r ON r.request_id = q.id
+"""
+QUEUE = "SELECT original_request_id AS id, min(status) AS status, count(*) AS times FROM incoming_requests GROUP BY 1"
+RESULTS = "SELECT original_request_id AS id, count(*) AS times FROM query_results GROUP BY 1 HAVING count(*) > 1"
+USERS = (
+    "SELECT id, username, email, hashed_password, role, profile_type, priority, is_active, revision FROM users {} "
+    "ORDER BY id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A database was set back from `lost_until` to what it was at `kept_until`: what is between may be gone."""
+
+    side: str
+    kept_until: datetime
+    lost_until: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether something of that moment may be gone."""
+        return self.kept_until <= moment <= self.lost_until
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was counted, and every rule that did not hold."""
+
+    violations: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str) -> None:
+        """One more."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+async def check(
+    sides: Mapping[str, Side], people: People, windows: list[Window], streams: Mapping[str, StreamsView]
+) -> Findings:
+    """Looks at both databases and the ledger."""
+    findings = Findings()
+    request, response = sides["request"], sides["response"]
+    rows = {row.id: row for row in await request.rows(ANSWERS)}
+    await _each_request(rows, people, response, findings)
+    await _nothing_missing(rows, people, windows, response, findings)
+    for text in (*_streams(streams), *[text async for text in _users(request, response)]):
+        findings.violations.append(text)
+    findings.violations += [f"{row.id} has {row.times} results" for row in await response.rows(RESULTS)]
+    return findings
+
+
+async def _each_request(rows: dict[UUID, Row[Any]], people: People, response: Side, findings: Findings) -> None:
+    engine = Engine(response)
+    people.out |= await _unknown(response, people)
+    for request_id, row in rows.items():
+        asked = people.asked[request_id]
+        findings.count(row.status)
+        wrong = await _what_is_wrong(row, asked, people, engine)
+        if wrong:
+            findings.violations.append(f"request {request_id}: {wrong}")
+
+
+async def _unknown(response: Side, people: People) -> set[UUID]:
+    """Users who asked and whom the master does not know, or not as active."""
+    active = {row.id for row in await response.rows("SELECT id FROM users WHERE is_active")}
+    return {asked.user_id for asked in people.asked.values()} - active
+
+
+async def _what_is_wrong(row: Row[Any], asked: Asked, people: People, engine: Engine) -> str:
+    match row.status:
+        case "completed":
+            if asked.index != "cities":
+                return "an index that nobody may ask was answered"
+            same = row.body is not None and same_answer(row.body, await engine.answer(asked))
+            return "" if same else "its answer is not the engine's"
+        case "failed":
+            return _why_failed(row, asked, people)
+        case "cancelled":
+            return "" if asked.request_id in people.cancelled else "it is cancelled, and nobody cancelled it"
+        case status:
+            return f"it is {status} and never ended"
+
+
+def _why_failed(row: Row[Any], asked: Asked, people: People) -> str:
+    if row.failure_reason == "EXPIRED":
+        return "" if asked.not_after is not None else "it expired without a time to do so"
+    if row.failure_reason == "REFUSED":
+        # Who was dismissed may not ask, nor whom a restored database does not know.
+        may_be = asked.index != "cities" or asked.user_id in people.out
+        return "" if may_be else "it was refused without a reason"
+    return f"it failed: {row.failure_reason}"
+
+
+async def _nothing_missing(
+    rows: dict[UUID, Row[Any]], people: People, windows: list[Window], response: Side, findings: Findings
+) -> None:
+    own = [window for window in windows if window.side == "request"]
+    for request_id, asked in people.asked.items():
+        if request_id in rows:
+            continue
+        findings.count("lost with the restored database")
+        if not any(window.holds(asked.asked_at) for window in own):
+            findings.violations.append(f"request {request_id} is gone, and no restore explains it")
+    for row in await response.rows(QUEUE):
+        if row.times != 1:
+            findings.violations.append(f"request {row.id} is queued {row.times} times")
+        if row.status not in {*FINAL, "expired"}:
+            findings.violations.append(f"request {row.id} is {row.status} on the Response Network and never ended")
+
+
+def _streams(streams: Mapping[str, StreamsView]) -> Iterator[str]:
+    epochs = {view.outgoing.epoch for view in streams.values()} | {view.incoming.epoch for view in streams.values()}
+    if len(epochs) > 1:
+        yield f"the networks are in different epochs: {sorted(epochs)}"
+    for name, view in streams.items():
+        if view.outgoing.alarm:
+            yield f"{name} stands still: {view.outgoing.alarm}"
+        if view.incoming.missing:
+            yield f"{name} misses {view.incoming.missing}"
+        if view.incoming.refused_count:
+            yield f"{name} still refuses {view.incoming.refused_count} bundles"
+        if view.outgoing.in_flight > 1:
+            yield f"{name} has {view.outgoing.in_flight} bundles in flight"
+
+
+async def _users(request: Side, response: Side) -> Any:  # noqa: ANN401 - an asynchronous iterator of texts.
+    master = [tuple(row) for row in await response.rows(USERS.format(""))]
+    replica = [tuple(row) for row in await request.rows(USERS.format("WHERE missing_since IS NULL"))]
+    if master != replica:
+        yield f"users differ: {len(master)} on the master, {len(replica)} on the replica"
+    outside = await request.rows("SELECT username FROM users WHERE missing_since IS NOT NULL AND is_active")
+    for row in outside:
+        yield f"user {row.username} is active on the replica only"
+
+
+class Engine:
+    """The Response Network's engine, asked directly; each question once."""
+
+    def __init__(self, response: Side) -> None:
+        self._engine = response.app.engine
+        self._known: dict[tuple[str, bytes], bytes] = {}
+
+    async def answer(self, asked: Asked) -> bytes:
+        """The engine's JSON."""
+        key = (asked.index, asked.body)
+        if key not in self._known:
+            answer = await self._engine.search(
+                asked.index,
+                read_body(asked.body),
+                timeout_seconds=30,
+                max_bytes=32 * 1024 * 1024,
+                accept_partial=False,
+            )
+            self._known[key] = answer.body
+        return self._known[key]

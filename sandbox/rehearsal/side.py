@@ -1,0 +1,189 @@
+"""One network of a rehearsal: its service in this process, which can be killed, started again and set back in time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from sqlalchemy import text
+
+from common.errors import StreamStoppedError, UnavailableError
+from request_svc.app import build_app as build_request_app
+from request_svc.settings import RequestSettings
+from response_svc.app import build_app as build_response_app
+from response_svc.settings import ResponseSettings
+from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from airlock.common.v1.network_pb2 import BundleKind
+    from sqlalchemy import Row
+
+    from common.batches.exchange import Exchange
+    from common.settings import NetworkSettings
+    from sandbox.rehearsal.servers import Servers
+
+ALLOWED = ("cities",)
+# The Request Network believes that one more index may be asked; the Response Network decides.
+ALLOWED_BY_MISTAKE = (*ALLOWED, "personnel")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of a database, and when it was made."""
+
+    database: str
+    made_at: datetime
+
+
+class Side:
+    """A network. `app` is the service by its own composition root, with this rehearsal's clock and faults."""
+
+    def __init__(
+        self, name: str, servers: Servers, settings: NetworkSettings, database: str, clock: MovedClock
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self.faults = Faults()
+        self.app: Any = None
+        self._servers = servers
+        self._database = database
+
+    @property
+    def exchange(self) -> Exchange:
+        """Its exports and imports."""
+        exchange: Exchange = self.app.exchange
+        return exchange
+
+    @property
+    def export_dir(self) -> Path:
+        """Its outbox."""
+        return self.settings.export_dir
+
+    @property
+    def import_dir(self) -> Path:
+        """Its inbox."""
+        return self.settings.import_dir
+
+    async def start(self) -> None:
+        """Starts the service's process."""
+        build: Any = build_request_app if isinstance(self.settings, RequestSettings) else build_response_app
+        self.app = await build(self.settings, moment=self.clock, steps=self.faults)
+
+    async def stop(self) -> None:
+        """Ends it."""
+        if self.app is not None:
+            app, self.app = self.app, None
+            await app.close()
+
+    async def run(self, job: Callable[[], Awaitable[object]]) -> str:
+        """Runs a job as the scheduler would; what dies is started again. Returns what went wrong, if it did."""
+        try:
+            await job()
+        except KilledError as killed:
+            await self._after_death()
+            return f"killed at {killed}"
+        except StreamStoppedError:
+            return "exports stand still"
+        except UnavailableError as error:
+            return str(error)
+        finally:
+            self.faults.disarm()
+        return ""
+
+    async def export(self, kind: BundleKind.ValueType) -> str:
+        """The export job of a kind."""
+        return await self.run(lambda: self.exchange.export(kind))
+
+    async def import_(self) -> str:
+        """The import job."""
+        return await self.run(self.exchange.import_waiting)
+
+    async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
+        """What the database says."""
+        async with self.app.database.transaction() as transaction:
+            return list((await transaction.connection.execute(text(statement), values)).all())
+
+    async def change(self, statement: str, **values: object) -> None:
+        """Does to the database what time or an accident does."""
+        async with self.app.database.transaction() as transaction:
+            await transaction.connection.execute(text(statement), values)
+
+    async def time_passes(self, by: timedelta) -> None:
+        """Leases and retries go by the database's own clock, which no rehearsal can move."""
+        if self.name == "response":
+            await self.change(
+                "UPDATE incoming_requests SET lease_expires_at = lease_expires_at - :by, retry_at = retry_at - :by "
+                "WHERE status IN ('processing', 'retry')",
+                by=by,
+            )
+
+    async def back_up(self) -> Backup:
+        """Copies the database, while nothing runs."""
+        await self.stop()
+        name = f"{self._database}_backup_{next(self._servers.numbers)}"
+        await asyncio.to_thread(self._copy, self._database, name)
+        await self.start()
+        return Backup(name, self.clock())
+
+    async def restore(self, backup: Backup) -> None:
+        """The database is what it was; folders, keys and media are not."""
+        await self.stop()
+        await asyncio.to_thread(self._servers.postgres.drop_database, self._database)
+        await asyncio.to_thread(self._copy, backup.database, self._database)
+        await self.start()
+
+    async def discard(self, backups: list[Backup]) -> None:
+        """Stops for good and drops the databases."""
+        await self.stop()
+        for name in (self._database, *(backup.database for backup in backups)):
+            await asyncio.to_thread(self._servers.postgres.drop_database, name)
+
+    def _copy(self, source: str, target: str) -> None:
+        # A backend that was just let go may take a moment to end.
+        end = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+        self._servers.postgres.execute(end.format(sql.Literal(source)))
+        self._servers.postgres.create_database(target, template=source)
+
+    async def _after_death(self) -> None:
+        """What died left its connections to the server, which ends them; a new process takes over."""
+        await self.stop()
+        await self.start()
+
+
+def open_sides(servers: Servers, folder: Path, clock: MovedClock) -> tuple[Side, Side]:
+    """Both networks, not started, with fresh databases and empty folders below `folder`."""
+    number = next(servers.numbers)
+    sides = []
+    for index, name in enumerate(("request", "response")):
+        database = servers.new_database(name)
+        settings_class: Any = RequestSettings if name == "request" else ResponseSettings
+        own: dict[str, Any] = {"embedded_search_dir": servers.search_folder} if name == "response" else {}
+        settings = settings_class(
+            _env_file=None,
+            sandbox=True,
+            secret_key=f"the secret of the {name} network in rehearsals",
+            database_url=servers.postgres.url(database),
+            redis_url=servers.valkey.url((2 * number + index) % 1000),
+            encryption_keyring_file=folder / "keys" / name / "keyring.json",
+            signing_key_file=folder / "keys" / name / "signing.key",
+            peer_signing_keys_file=folder / "keys" / name / "peers.pub",
+            export_dir=folder / name / "export",
+            import_dir=folder / name / "import",
+            allowed_indices=ALLOWED_BY_MISTAKE if name == "request" else ALLOWED,
+            database_pool_size=4,
+            worker_count=2,
+            argon2_time_cost=1,
+            argon2_memory_kib=8,
+            argon2_parallelism=1,
+            argon2_threads=1,
+            **own,
+        )
+        sides.append(Side(name, servers, settings, database, clock))
+    return sides[0], sides[1]
