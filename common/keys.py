@@ -1,14 +1,22 @@
-"""Loads the keys that the settings name: the keyring, this network's signing key, the other network's public keys."""
+"""The keys that the settings name: the keyring, this network's signing keys, the other network's public keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
+from transfer.bundle.rotation import next_of
+from transfer.errors import KeyFileError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from common.settings import NetworkSettings
+
+log = structlog.get_logger("common.keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,37 @@ class Keys:
     keyring: Keyring
     signing_key: SigningKey
     trusted_keys: TrustedKeys
+    # In preparation: announced to the other network, and used once that has confirmed it.
+    next_signing_key: SigningKey | None = None
+
+
+class KeyFiles:
+    """The keys as their files stand now: a rotation needs no restart."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        """Reads the files. Raises KeyFileError, which names the file and the next step."""
+        self._settings = settings
+        self._identity = self._look()
+        self._keys = load_keys(settings)
+
+    def __call__(self) -> Keys:
+        """The present keys. Where a changed file cannot be used, the keys from before it changed."""
+        identity = self._look()
+        if identity != self._identity:
+            try:
+                self._keys = load_keys(self._settings)
+            except KeyFileError as error:
+                log.error("key_files_unusable", cause=str(error))  # noqa: TRY400 - the cause says it all.
+                return self._keys
+            self._identity = identity
+            log.info("key_files_read", key_versions=self._keys.keyring.versions, current=self._keys.keyring.current)
+        return self._keys
+
+    def _look(self) -> tuple[object, ...]:
+        settings = self._settings
+        signing = settings.signing_key_file
+        files = (settings.encryption_keyring_file, signing, next_of(signing), settings.peer_signing_keys_file)
+        return tuple(_identity(path) for path in files)
 
 
 def load_keys(settings: NetworkSettings) -> Keys:
@@ -27,4 +66,20 @@ def load_keys(settings: NetworkSettings) -> Keys:
     else:
         assert settings.encryption_key is not None, "the settings demand one of both"
         keyring = Keyring.from_key(settings.encryption_key.get_secret_value())
-    return Keys(keyring, SigningKey.load(settings.signing_key_file), TrustedKeys.load(settings.peer_signing_keys_file))
+    coming = next_of(settings.signing_key_file)
+    return Keys(
+        keyring,
+        SigningKey.load(settings.signing_key_file),
+        TrustedKeys.load(settings.peer_signing_keys_file),
+        SigningKey.load(coming) if coming.exists() else None,
+    )
+
+
+def _identity(path: Path | None) -> tuple[int, ...] | None:
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -18,6 +18,7 @@ from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.ports import IncomingBatch
 from common.batches.reports import ACKNOWLEDGED
+from common.batches.signing_keys import learn
 from common.batches.steps import Step
 from common.batches.stream_rows import (
     begin_epoch,
@@ -168,10 +169,11 @@ async def _apply(
     await adopt_published(connection, context, sources)
     # The row stands before the records, so that they can refer to it.
     await save_import(connection, row)
-    reader = await asyncio.to_thread(open_payload, bundle, context.keyring)
+    reader = await asyncio.to_thread(open_payload, bundle, context.keys().keyring)
     with reader:
         counts = await _apply_records(transaction, sinks, bundle, row, reader)
     await _move_on(connection, reader, bundle, row)
+    await learn(connection, reader.acknowledgements.announced_signing_key, number, now)
     acknowledged = await use_acknowledgements(connection, sources, number, reader.acknowledgements, now)
     if bundle.kind != STATUS:
         await note_news(connection, now)

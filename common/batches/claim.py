@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from airlock.common.v1 import network_pb2
@@ -11,10 +11,12 @@ from sqlalchemy import and_, insert, select, update
 
 from common.batches.number_rows import claim_number, held_above, void_sealed, voided_unacknowledged
 from common.batches.ports import OutgoingBatch
+from common.batches.signing_keys import announce
 from common.batches.stream_rows import give_number, lock_streams
 from common.batches.tables import export_batches, stream_bundles
 from common.errors import StreamStoppedError
 from transfer.bundle.names import bundle_filename, kind_name
+from transfer.bundle.versions import KEYS_MINOR, common_minor
 from transfer.custody.acknowledgements import render
 from transfer.custody.state import BundleNumber
 
@@ -69,7 +71,7 @@ async def claim(
             if records == 0 and (worth_a_bundle is None or not worth_a_bundle(streams, now)):
                 raise _NothingToSendError  # noqa: TRY301 - rolls the transaction back.
             voided = await _void_predecessors(connection, source, batch)
-            frame = await _first_frame(connection, streams)
+            frame = await _first_frame(connection, context, streams, batch)
             await connection.execute(
                 update(export_batches)
                 .where(export_batches.c.id == batch.batch_id)
@@ -132,12 +134,22 @@ async def _void_predecessors(connection: AsyncConnection, source: ExportSource, 
     return len(voided)
 
 
-async def _first_frame(connection: AsyncConnection, streams: Streams) -> bytes:
-    incoming = streams.incoming
+async def _first_frame(
+    connection: AsyncConnection, context: BatchContext, streams: Streams, batch: OutgoingBatch
+) -> bytes:
+    incoming, keys = streams.incoming, context.keys()
+    about_keys: dict[str, Any] = {}
+    if common_minor(streams.peer_minor) >= KEYS_MINOR:
+        number = BundleNumber(batch.epoch, batch.sequence)
+        about_keys = {
+            "key_versions": keys.keyring.versions,
+            "announced_signing_key": await announce(connection, keys, number, batch.created_at),
+        }
     message = render(
         incoming,
         await held_above(connection, incoming.epoch, incoming.cumulative),
         await voided_unacknowledged(connection, streams.outgoing.epoch),
         streams.snapshots_wanted,
+        **about_keys,
     )
     return message.SerializeToString(deterministic=True)

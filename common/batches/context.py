@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from common.batches.reports import ExportReport, ImportReport
     from common.batches.steps import Step
     from common.database.transaction import Database
-    from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
+    from common.keys import Keys
     from transfer.spool.inbox import Inbox
     from transfer.spool.outbox import Outbox
 
@@ -34,9 +34,7 @@ class BatchContext:
 
     network: Network.ValueType
     database: Database
-    keyring: Keyring
-    signing_key: SigningKey
-    trusted_keys: TrustedKeys
+    keys: Callable[[], Keys]
     outbox: Outbox
     inbox: Inbox
     clock: Callable[[], datetime] = clock.now

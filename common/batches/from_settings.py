@@ -8,7 +8,7 @@ from common import clock
 from common.batches.context import BatchContext
 from common.batches.measure import measure_run
 from common.batches.steps import kill_at, no_steps
-from common.keys import load_keys
+from common.keys import KeyFiles
 from transfer.spool.inbox import Inbox
 from transfer.spool.outbox import Outbox
 
@@ -32,15 +32,12 @@ def batch_context(
 
     `moment` and `steps` are for rehearsals, which move the clock and break off at a step.
     """
-    keys = load_keys(settings)
     if steps is None:
         steps = kill_at(settings.airlock_kill_at) if settings.airlock_kill_at else no_steps
     return BatchContext(
         network=settings.network,
         database=database,
-        keyring=keys.keyring,
-        signing_key=keys.signing_key,
-        trusted_keys=keys.trusted_keys,
+        keys=KeyFiles(settings),
         outbox=Outbox(settings.export_dir),
         inbox=Inbox(settings.import_dir, moment),
         clock=moment,

@@ -14,6 +14,7 @@ from common.batches.apply_bundle import epoch_of_our_own
 from common.batches.batch_rows import ImportBatchRow
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
+from common.batches.signing_keys import trusted
 from common.batches.stream_rows import begin_epoch, lock_streams, note_news, save_incoming
 from transfer.bundle.names import KINDS
 from transfer.bundle.verify import check_signatures
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from common.batches.context import BatchContext
     from transfer.bundle.hashing import HashedFile
+    from transfer.bundle.keyring import TrustedKeys
     from transfer.errors import TransferError
 
 log = structlog.get_logger("common.batches")
@@ -39,7 +41,11 @@ async def refuse_bundle(
     context: BatchContext, path: Path, error: TransferError, hashed: HashedFile | None, *, size: int
 ) -> ImportBatchRow:
     """Records the refusal in one transaction. `hashed` is given if the file is whole, wherever it came from."""
-    header = None if hashed is None else await asyncio.to_thread(_signed_header, context, hashed)
+    header = None
+    if hashed is not None:
+        async with context.database.transaction() as transaction:
+            trusted_keys = await trusted(transaction.connection, context.keys())
+        header = await asyncio.to_thread(_signed_header, context, hashed, trusted_keys)
     now = context.clock()
     row = ImportBatchRow(
         id=uuid4(),
@@ -88,10 +94,10 @@ async def _record_refused(
         await note_news(connection, now)
 
 
-def _signed_header(context: BatchContext, hashed: HashedFile) -> BundleHeader | None:
+def _signed_header(context: BatchContext, hashed: HashedFile, trusted_keys: TrustedKeys) -> BundleHeader | None:
     """The header, if the other network signed it for this one and it names a number; its version may be any."""
     try:
-        check_signatures(hashed, context.trusted_keys)
+        check_signatures(hashed, trusted_keys)
         header = BundleHeader.FromString(hashed.header_bytes)
     except (BundleError, DecodeError):
         return None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from common.batches.apply_bundle import Imported, apply_bundle
 from common.batches.refuse_bundle import refuse_bundle
 from common.batches.reports import ImportReport, LeftFile
+from common.batches.signing_keys import trusted
 from common.batches.steps import Step
 from common.database.exclusive import exclusively
 from transfer.bundle.header import filename_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from common.batches.batch_rows import ImportBatchRow
     from common.batches.context import BatchContext
     from common.batches.ports import ExportSource, SinkFactory
+    from transfer.bundle.keyring import TrustedKeys
     from transfer.bundle.reader import VerifiedBundle
     from transfer.errors import TransferError
     from transfer.spool.inbox import InboxFile, StagedFile
@@ -115,16 +117,18 @@ class _Scan:
 
     async def _import_staged(self, staged: StagedFile) -> None:
         context = self._context
-        bundle = await asyncio.to_thread(self._verify, staged)
+        async with context.database.transaction() as transaction:
+            trusted_keys = await trusted(transaction.connection, context.keys())
+        bundle = await asyncio.to_thread(self._verify, staged, trusted_keys)
         context.steps(Step.STAGE)
         imported = await apply_bundle(context, self._sources, self._sinks, bundle, staged.source.path)
         context.steps(Step.COMMIT)
         await self._put_away(staged, bundle, imported)
 
-    def _verify(self, staged: StagedFile) -> VerifiedBundle:
+    def _verify(self, staged: StagedFile, trusted_keys: TrustedKeys) -> VerifiedBundle:
         return verify_file(
             staged.path,
-            self._context.trusted_keys,
+            trusted_keys,
             expected_source=self._context.peer,
             expected_destination=self._context.network,
             hashed=staged.hashed,

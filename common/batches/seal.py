@@ -7,14 +7,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from airlock.bundle.v1.frame_pb2 import ResultChunk
 from sqlalchemy import select
 
 from common.batches.ports import OutgoingBatch
+from common.batches.signing_keys import signer
 from common.batches.steps import Step
+from common.batches.stream_rows import read_streams
 from common.batches.tables import export_batches
 from transfer.bundle.header import new_header
 from transfer.bundle.names import kind_from_name
+from transfer.bundle.versions import needed_minor
 from transfer.bundle.writer import BundleWriter
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from common.batches.context import BatchContext
     from common.batches.ports import ExportSource
     from transfer.bundle.writer import SealedBundle
+
+log = structlog.get_logger("common.batches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ def claimed_batch(row: Row[Any]) -> ClaimedBatch:
     )
 
 
-def header_of(context: BatchContext, claimed: ClaimedBatch) -> BundleHeader:
-    """The header that the batch's file has, under the key that is current now."""
+def header_of(context: BatchContext, claimed: ClaimedBatch, key_version: str | None = None) -> BundleHeader:
+    """The header that the batch's file has; without a key version under the one that is active now."""
     return new_header(
         kind=claimed.kind,
         source=context.network,
@@ -84,7 +91,8 @@ def header_of(context: BatchContext, claimed: ClaimedBatch) -> BundleHeader:
         epoch=claimed.batch.epoch,
         sequence=claimed.batch.sequence,
         created_at=claimed.batch.created_at,
-        key_version=context.keyring.current,
+        key_version=key_version or context.keys().keyring.current,
+        schema_minor=needed_minor(Acknowledgements.FromString(claimed.first_frame)),
     )
 
 
@@ -94,9 +102,15 @@ async def seal(context: BatchContext, source: ExportSource, claimed: ClaimedBatc
     Raises SpoolError (NoSpaceError when the disk is full), WrongCountError, and whatever the source raises.
     """
     path = context.outbox.temporary_path(claimed.filename)
-    writer = await asyncio.to_thread(
-        BundleWriter, path, header_of(context, claimed), context.keyring, context.signing_key, claimed.first_frame
-    )
+    keys = context.keys()
+    async with context.database.transaction() as transaction:
+        peer_reads = (await read_streams(transaction.connection)).peer_key_versions
+        signing_key = await signer(transaction.connection, keys)
+    version = keys.keyring.sealing_version(peer_reads)
+    if version != keys.keyring.current:
+        log.warning("older_key_used", active=keys.keyring.current, used=version, cause="the other network has no other")
+    header = header_of(context, claimed, version)
+    writer = await asyncio.to_thread(BundleWriter, path, header, keys.keyring, signing_key, claimed.first_frame)
     try:
         await _write(context, source, claimed, writer)
         sealed = await asyncio.to_thread(writer.finish)

@@ -35,6 +35,9 @@ class Streams:
     peer: PeerState | None
     # Replicated kinds that the other network asked for as a whole when it spoke last.
     peer_wants: tuple[BundleKind.ValueType, ...]
+    # The newest schema that the other network reads, and the key versions that it holds, as far as it said so.
+    peer_minor: int
+    peer_key_versions: tuple[str, ...]
     # Replicated kinds that this network asks for.
     snapshots_wanted: tuple[BundleKind.ValueType, ...]
     news_since: datetime | None
@@ -159,7 +162,7 @@ async def _update(connection: AsyncConnection, direction: str, **values: object)
 def _streams(rows: dict[str, Row[Any]]) -> Streams:
     outgoing, incoming = rows.get(OUTGOING), rows.get(INCOMING)
     if outgoing is None or incoming is None:
-        return Streams(OutgoingState(), IncomingState(), None, (), (), None, None, None, "")
+        return Streams(OutgoingState(), IncomingState(), None, (), 0, (), (), None, None, None, "")
     said = None if outgoing.peer_state is None else Acknowledgements.FromString(outgoing.peer_state)
     return Streams(
         outgoing=OutgoingState(
@@ -179,6 +182,8 @@ def _streams(rows: dict[str, Row[Any]]) -> Streams:
         ),
         peer=None if said is None else parse(said),
         peer_wants=() if said is None else tuple(said.snapshots_wanted),
+        peer_minor=0 if said is None else said.reads_schema_minor,
+        peer_key_versions=() if said is None else tuple(said.reads_key_versions),
         snapshots_wanted=tuple(kind_from_name(name) for name in incoming.snapshots_wanted),
         news_since=outgoing.news_since,
         last_acknowledged_at=outgoing.last_moved_at,

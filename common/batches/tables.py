@@ -101,6 +101,8 @@ import_batches = Table(
     Column("error_message", Text),
     # What the records did, in numbers.
     Column("metadata", JSONB),
+    # What was checked, by whom it was brought and from which medium.
+    Column("report", JSONB),
     Column("epoch", BigInteger),
     Column("sequence", BigInteger),
     Column("digest", LargeBinary),
@@ -174,6 +176,36 @@ stream_bundles = Table(
         postgresql_where=text("direction = 'outgoing' AND acknowledged_at IS NULL"),
     ),
     Index("ix_stream_bundles_refused", "epoch", "sequence", postgresql_where=text("disposition = 'refused'")),
+)
+
+own_signing_keys = Table(
+    "own_signing_keys",
+    shared_metadata,
+    # Of this network's signing keys that were announced to the other one.
+    Column("key_id", LargeBinary, primary_key=True),
+    # Every bundle of this epoch from this number on announces it, until it is confirmed.
+    Column("announced_epoch", BigInteger, nullable=False),
+    Column("announced_from", BigInteger, nullable=False),
+    Column("announced_at", DateTime(timezone=True), nullable=False),
+    # The other network has applied a bundle that announced it: bundles may be signed with it.
+    Column("acknowledged_at", DateTime(timezone=True)),
+    CheckConstraint("octet_length(key_id) = 32", name="key_id"),
+)
+
+peer_signing_keys = Table(
+    "peer_signing_keys",
+    shared_metadata,
+    # Of the other network's signing keys that it announced itself, or that were revoked here.
+    Column("key_id", LargeBinary, primary_key=True),
+    # Absent for a key of PEER_SIGNING_KEYS_FILE that was revoked.
+    Column("public_key", LargeBinary),
+    Column("learned_epoch", BigInteger),
+    Column("learned_sequence", BigInteger),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+    CheckConstraint("octet_length(key_id) = 32", name="key_id"),
+    CheckConstraint("octet_length(public_key) = 32", name="public_key"),
+    CheckConstraint("public_key IS NOT NULL OR revoked_at IS NOT NULL", name="known"),
 )
 
 parked_records = Table(

@@ -14,6 +14,7 @@ from common.batches.number_rows import (
     record_held,
     sent_above,
 )
+from common.batches.signing_keys import note_confirmed
 from common.batches.stream_rows import lock_streams, note_acknowledged, raise_alarm, save_used
 from common.batches.tables import OUTGOING
 from transfer.bundle.names import kind_name
@@ -70,6 +71,7 @@ async def use_acknowledgements(
         log.info("bundles_acknowledged", kind=kind_name(kind), bundles=len(batch_ids))
     if delivered:
         await note_acknowledged(connection, now)
+        await note_confirmed(connection, epoch, now)
     for sequence, reason in proved.refused.items():
         log.warning("bundle_refused_by_other_network", sequence=sequence, reason=reason)
     return sum(map(len, delivered.values()))

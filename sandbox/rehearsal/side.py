@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
+from psycopg.errors import ObjectInUse
 from sqlalchemy import text
 
 from common.errors import StreamStoppedError, UnavailableError
@@ -15,6 +16,7 @@ from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
+from sandbox.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from common.settings import NetworkSettings
     from sandbox.rehearsal.servers import Servers
 
+COPY_SECONDS = 20
 ALLOWED = ("cities",)
 # The Request Network believes that one more index may be asked; the Response Network decides.
 ALLOWED_BY_MISTAKE = (*ALLOWED, "personnel")
@@ -146,10 +149,19 @@ class Side:
             await asyncio.to_thread(self._servers.postgres.drop_database, name)
 
     def _copy(self, source: str, target: str) -> None:
-        # A backend that was just let go may take a moment to end.
+        postgres = self._servers.postgres
         end = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
-        self._servers.postgres.execute(end.format(sql.Literal(source)))
-        self._servers.postgres.create_database(target, template=source)
+
+        def copied() -> bool:
+            postgres.execute(end.format(sql.Literal(source)))
+            try:
+                postgres.create_database(target, template=source)
+            except ObjectInUse:
+                # A backend that was just let go may take a moment to end.
+                return False
+            return True
+
+        wait_until(copied, what=f"a copy of {source}", limit_seconds=COPY_SECONDS)
 
     async def _after_death(self) -> None:
         """What died left its connections to the server, which ends them; a new process takes over."""

@@ -8,6 +8,7 @@ from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Record
 
 from tests.vectors import craft
 from tests.vectors.craft import Craft, block, chunk, end, request, response
+from tests.vectors.good import announcement
 from tests.vectors.vector import (
     ACK,
     TWO,
@@ -62,6 +63,20 @@ PAYLOAD = [
     bad("records-miscounted", "count-mismatch", "End counts three of two records.", payload(ACK, TWO, end(3))),
     bad("chunks-miscounted", "count-mismatch", "End counts a chunk that is not there.", payload(ACK, TWO, end(2, 1))),
     bad("frame-noise", "malformed-frame", "Not a message.", payload(ACK, b"\xff\xff\xff\xff", end(0))),
+    bad(
+        "announcement-in-schema-1-0",
+        "unknown-field",
+        "The header says schema 1.0; the acknowledgements hold a field of 1.1.",
+        payload(announcement(), TWO, end(2)),
+    ),
+    bad(
+        "announcement-too-long",
+        "malformed-frame",
+        "A signing key of 33 bytes.",
+        lambda: Craft(
+            header=craft.header(schema_minor=1), payload=craft.framed(announcement(b"k" * 33), TWO, end(2))
+        ).build(),
+    ),
     bad(
         "frame-unknown-field",
         "unknown-field",

@@ -32,6 +32,21 @@ def status_payload() -> bytes:
     return framed(Frame(acknowledgements=state), end(0))
 
 
+def announcement(key: bytes = b"k" * 32) -> Frame:
+    """A first frame that schema 1.0 could not hold."""
+    state = Acknowledgements(
+        running_digest=bytes(32),
+        reads_schema_minor=1,
+        reads_key_versions=["v1", "v2"],
+        announced_signing_key=key,
+    )
+    return Frame(acknowledgements=state)
+
+
+def announcing_payload() -> bytes:
+    return framed(announcement(), block(request(1)), end(1))
+
+
 def requests_payload() -> bytes:
     cancellation = Record(cancellation=Cancellation(request_id=b"\x01" * 16, cancelled_at_micros=1_767_225_602_000_000))
     return framed(acknowledgements(), block(request(1), request(2)), block(request(3), cancellation), end(4))
@@ -91,4 +106,5 @@ GOOD = [
         **to_request_network(networks.BUNDLE_KIND_USERS),
     ),
     good("good-long", "1,024 records in eight blocks.", long_payload),
+    good("good-announcing", "Schema 1.1: key versions, and a new signing key.", announcing_payload, schema_minor=1),
 ]

@@ -62,11 +62,12 @@ def new_header(
     sequence: int,
     created_at: datetime,
     key_version: str,
+    schema_minor: int = 0,
 ) -> BundleHeader:
-    """A header of the schema that this code writes."""
+    """A header. `schema_minor` is the lowest that has all that the payload holds, so that most readers take it."""
     return BundleHeader(
         schema_major=SCHEMA_MAJOR,
-        schema_minor=SCHEMA_MINOR,
+        schema_minor=schema_minor,
         batch_id=batch_id.bytes,
         kind=kind,
         source_network=source,

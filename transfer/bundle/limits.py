@@ -9,8 +9,8 @@ MIB: Final = 1024 * KIB
 
 FORMAT_MAJOR: Final = 1
 SCHEMA_MAJOR: Final = 1
-SCHEMA_MINOR: Final = 0
-# Abilities beyond schema 1.0 that this reader has; `required_features` of a header may name these only.
+SCHEMA_MINOR: Final = 1
+# Abilities beyond the schema that this reader has; `required_features` of a header may name these only.
 FEATURES: Final[frozenset[str]] = frozenset()
 
 MAX_HEADER: Final = 64 * KIB

@@ -18,11 +18,12 @@ from google.protobuf.message import DecodeError
 
 from transfer.bundle.framing import FrameReader
 from transfer.bundle.layout import MIN_CIPHERTEXT
-from transfer.bundle.limits import BLOCK_RECORDS, MAX_WINDOW
+from transfer.bundle.limits import BLOCK_RECORDS, MAX_WINDOW, SCHEMA_MAJOR
 from transfer.bundle.records import PayloadRules
 from transfer.bundle.rules import check_rules
 from transfer.bundle.sealing import encryption_context
 from transfer.bundle.verify import VerifiedBundle, open_regular
+from transfer.bundle.versions import needed_minor
 from transfer.bundle.zstd_frame import ZstdFrameWalker
 from transfer.errors import (
     BundleError,
@@ -166,6 +167,7 @@ class PayloadReader:
         key = keyring.direction_key(header.key_version, header.source_network, header.destination_network)
         self._counts: Counts | None = None
         self._rules = PayloadRules(header.kind)
+        self._schema_minor = header.schema_minor
         self._descriptor: int | None = open_regular(bundle.path)
         try:
             self._source = _Decrypted(self._descriptor, bundle, key)
@@ -226,6 +228,9 @@ class PayloadReader:
         if broken is not None:
             msg = f"The acknowledgements break a rule: {broken}."
             raise MalformedFrameError(msg)
+        if needed_minor(frame.acknowledgements) > self._schema_minor:
+            msg = f"The acknowledgements hold a field that schema {SCHEMA_MAJOR}.{self._schema_minor} does not have."
+            raise UnknownFieldError(msg)
         return frame.acknowledgements
 
     def _parse(self) -> Frame:

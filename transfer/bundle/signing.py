@@ -19,7 +19,7 @@ from transfer.errors import KeyFileError, SignatureInvalidError, UnknownSignerEr
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 SENDER: Final = 1
 ROLE_NAMES: Final[Mapping[int, str]] = {SENDER: "sender"}
@@ -64,6 +64,11 @@ class SigningKey:
         """The 64-byte signature of RFC 8032."""
         return self._key.sign(message)
 
+    @property
+    def public_bytes(self) -> bytes:
+        """The raw 32-byte public key, as it is announced to the other network."""
+        return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
     def public_pem(self) -> bytes:
         """The public half, as the other network's PEER_SIGNING_KEYS_FILE holds it."""
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -94,6 +99,11 @@ class TrustedKeys:
             msg = f"{path} must hold public keys in PEM and nothing after them."
             raise KeyFileError(msg)
         return cls(keys)
+
+    def changed(self, *, learned: Iterable[bytes], revoked: Collection[bytes]) -> TrustedKeys:
+        """These keys and the raw public keys in `learned`, without those whose key id is in `revoked`."""
+        keys = {**self._keys, **{key_id_of(key): key for key in map(Ed25519PublicKey.from_public_bytes, learned)}}
+        return TrustedKeys(key for key_id, key in keys.items() if key_id not in revoked)
 
     @property
     def key_ids(self) -> frozenset[bytes]:

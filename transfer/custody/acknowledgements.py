@@ -22,6 +22,7 @@ MAX_RUNS: Final = 1024
 # No more numbers than this are ever given up and unacknowledged at once: all of them travel in every bundle.
 MAX_VOIDED: Final = 16_384
 MAX_REASON: Final = 64
+SIGNING_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,14 @@ def render(
     above: Iterable[HeldBundle],
     voided: Sequence[tuple[int, bytes]],
     snapshots_wanted: Sequence[BundleKind.ValueType] = (),
+    *,
+    key_versions: Iterable[str] = (),
+    announced_signing_key: bytes = b"",
 ) -> Acknowledgements:
-    """Our acknowledgements. `above`: numbers above the cumulative one, lowest first; `voided`: our own given up."""
+    """Our acknowledgements. `above`: numbers above the cumulative one, lowest first; `voided`: our own given up.
+
+    `key_versions` and `announced_signing_key` are for a peer that reads schema 1.1.
+    """
     if len(voided) > MAX_VOIDED:
         msg = f"{len(voided)} numbers are given up; {MAX_VOIDED} is the limit"
         raise ValueError(msg)
@@ -77,6 +84,8 @@ def render(
         snapshots_wanted=snapshots_wanted,
         reads_schema_minor=SCHEMA_MINOR,
         reads_features=sorted(FEATURES),
+        reads_key_versions=key_versions,
+        announced_signing_key=announced_signing_key,
     )
 
 
@@ -112,6 +121,7 @@ def parse(message: Acknowledgements) -> PeerState:
         _require(not run.refused_reason or run.first == run.last, "a refused number stands in a run")
         _require(len(run.running_digest) == DIGEST_BYTES, "a run's digest has another length than 32")
         end = run.last
+    _require(len(message.announced_signing_key) in {0, SIGNING_KEY_BYTES}, "a signing key has another length than 32")
     _require(end <= message.highest_seen, "the highest number seen is lower than one that is held")
     return PeerState(
         message.epoch, message.cumulative, message.running_digest, runs, message.highest_seen, message.highest_digest

@@ -10,6 +10,7 @@ import pytest
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import offer_again, void_numbers
 from common.errors import NotFoundError, WrongStateError
+from transfer.bundle.keyring import Keyring
 from transfer.custody.state import Disposition
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ async def test_a_refused_number_stays_until_its_sender_voids_it(pair: Pair) -> N
     await pair.begin()
     await pair.request.add(1)
     (sealed,) = (await pair.request.export()).batches
-    stranger = pair.response.with_context(keyring=type(pair.response.context.keyring)({"v9": bytes(range(32))}, "v9"))
+    stranger = pair.response.with_keys(keyring=Keyring({"v9": bytes(range(32))}, "v9"))
     stranger.take_in(*pair.request.waiting("requests"))
     await stranger.scan()
     await pair.response.status(force=True)

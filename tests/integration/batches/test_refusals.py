@@ -55,7 +55,7 @@ def forge(
     for name, value in header_fields.items():
         setattr(header, name, value)
     first = acknowledgements or Acknowledgements(running_digest=bytes(32))
-    with BundleWriter(path, header, keyring or context.keyring, context.signing_key, first) as writer:
+    with BundleWriter(path, header, keyring or context.keys().keyring, context.keys().signing_key, first) as writer:
         writer.add_record(toy_record(sender.source.kind, uuid4()).SerializeToString())
         writer.finish()
     return path
@@ -114,7 +114,7 @@ async def test_a_refused_number_is_told_to_its_sender_and_tried_again_when_it_co
     pair: Pair, tmp_path: Path
 ) -> None:
     await pair.begin()
-    other_key = pair.request.with_context(keyring=Keyring({"v1": bytes(32)}, "v1"))
+    other_key = pair.request.with_keys(keyring=Keyring({"v1": bytes(32)}, "v1"))
     ids = await pair.request.add(2)
     await other_key.export()
     (file,) = pair.request.waiting("requests")
@@ -129,7 +129,7 @@ async def test_a_refused_number_is_told_to_its_sender_and_tried_again_when_it_co
     assert (batch.disposition, batch.refused_reason) == ("sealed", "wrong-key")
     assert await pair.request.states() == {"exported": 2}
 
-    given_the_key = pair.response.with_context(keyring=Keyring({"v1": bytes(32)}, "v1"))
+    given_the_key = pair.response.with_keys(keyring=Keyring({"v1": bytes(32)}, "v1"))
     pair.response.take_in(file)
     await given_the_key.scan()
     assert await pair.response.times_applied() == Counter(ids)

@@ -19,6 +19,7 @@ from common.batches.run_export import run_export, run_status
 from common.batches.run_import import run_imports
 from common.batches.stores import get_streams, list_export_batches, list_import_batches
 from common.database.transaction import Database
+from common.keys import Keys
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
 from transfer.spool.inbox import Inbox
 from transfer.spool.outbox import Outbox
@@ -186,6 +187,10 @@ class ToyNetwork:
     def with_context(self, **changes: Any) -> ToyNetwork:
         return replace(self, context=replace(self.context, **changes))
 
+    def with_keys(self, **changes: Any) -> ToyNetwork:
+        keys = replace(self.context.keys(), **changes)
+        return self.with_context(keys=lambda: keys)
+
     async def add(self, number: int) -> list[UUID]:
         ids = [uuid4() for _ in range(number)]
         async with self.database.transaction() as transaction:
@@ -287,9 +292,11 @@ def _network(
     context = BatchContext(
         network=network,
         database=database,
-        keyring=Keyring.from_file(keys.keyring),
-        signing_key=SigningKey.load(keys.request_signing_key if asks else keys.response_signing_key),
-        trusted_keys=TrustedKeys.load(keys.response_public_key if asks else keys.request_public_key),
+        keys=lambda: Keys(
+            Keyring.from_file(keys.keyring),
+            SigningKey.load(keys.request_signing_key if asks else keys.response_signing_key),
+            TrustedKeys.load(keys.response_public_key if asks else keys.request_public_key),
+        ),
         outbox=Outbox(folder / "export"),
         inbox=Inbox(folder / "import", lambda: datetime.now(UTC) + timedelta(minutes=1)),
         clock=clock,

@@ -29,6 +29,7 @@ from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.jobs.job import Job
 from common.jobs.runs import run_job
+from common.keys import Keys
 from common.rpc.server import build_server
 from tests.integration.common.accounts import CALLER, PASSWORD
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
@@ -100,9 +101,11 @@ class Networks:
         context = BatchContext(
             network=network_pb2.Network.Value(f"NETWORK_{name.upper()}"),
             database=database,
-            keyring=Keyring.from_file(keys.keyring),
-            signing_key=SigningKey.load(keys.keyring.parent / f"{name}-signing.key"),
-            trusted_keys=TrustedKeys.load(keys.keyring.parent / f"{peer}-signing.pub"),
+            keys=lambda: Keys(
+                Keyring.from_file(keys.keyring),
+                SigningKey.load(keys.keyring.parent / f"{name}-signing.key"),
+                TrustedKeys.load(keys.keyring.parent / f"{peer}-signing.pub"),
+            ),
             outbox=Outbox(folder / "out"),
             inbox=Inbox(folder / "in", clock.now),
         )

@@ -12,9 +12,22 @@ from airlock.common.v1.network_pb2 import NETWORK_REQUEST, NETWORK_RESPONSE
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from transfer.bundle.keyring import GeneratedKeys, Keyring, SigningKey, TrustedKeys, generate_keys
+from transfer.bundle.keyring import GeneratedKeys, Keyring, KeyState, SigningKey, TrustedKeys, generate_keys
+from transfer.bundle.rotation import (
+    make_next_signing_key,
+    next_of,
+    promote_next_signing_key,
+    with_new_version,
+    write_keyring,
+)
 from transfer.bundle.signing import SENDER, pre_authentication
-from transfer.errors import KeyFileError, SignatureInvalidError, UnknownKeyVersionError, UnknownSignerError
+from transfer.errors import (
+    KeyFileError,
+    KeysExistError,
+    SignatureInvalidError,
+    UnknownKeyVersionError,
+    UnknownSignerError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +166,46 @@ def test_other_keys_and_noise_are_refused(made: GeneratedKeys, tmp_path: Path) -
 def test_what_is_signed_is_the_pre_authentication_encoding_of_dsse() -> None:
     message = pre_authentication(SENDER, 300, b"d" * 32)
     assert message == b"DSSEv1 24 airlock.bundle.v1/sender 40 " + b"\x00" * 6 + b"\x01\x2c" + b"d" * 32
+
+
+def test_a_keyring_with_states_reads_as_it_was_written(tmp_path: Path) -> None:
+    made, _ = with_new_version(Keyring({"v1": bytes(32), "v2": bytes(range(32))}, "v2", {"v0": KeyState.DESTROYED}))
+    write_keyring(tmp_path / "keyring.json", made)
+    read = Keyring.from_file(tmp_path / "keyring.json")
+    assert (read.states, read.keys, read.current) == (made.states, made.keys, "v2")
+    assert (tmp_path / "keyring.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"key": KEY},
+        {"state": "future", "key": KEY},
+        {"state": "destroyed", "key": KEY},
+        {"state": "retiring"},
+        {"state": "active", "key": KEY},
+        {"state": "retiring", "key": KEY, "more": 1},
+    ],
+)
+def test_a_version_with_a_wrong_state_is_refused(tmp_path: Path, entry: dict[str, object]) -> None:
+    (tmp_path / "keyring.json").write_text(json.dumps({"current": "v1", "keys": {"v1": KEY, "v2": entry}}))
+    with pytest.raises(KeyFileError, match="The key v2"):
+        Keyring.from_file(tmp_path / "keyring.json")
+
+
+def test_the_next_signing_key_takes_the_place_of_the_present_one_which_is_kept(
+    keys: GeneratedKeys, tmp_path: Path
+) -> None:
+    path = tmp_path / "signing.key"
+    path.write_bytes(keys.request_signing_key.read_bytes())
+    old = SigningKey.load(path)
+    new = make_next_signing_key(path)
+    with pytest.raises(KeysExistError):
+        make_next_signing_key(path)
+    assert SigningKey.load(path).key_id == old.key_id
+    kept = promote_next_signing_key(path)
+    assert SigningKey.load(path).key_id == new.key_id
+    assert SigningKey.load(kept).key_id == old.key_id
+    assert TrustedKeys.load(tmp_path / "signing.key.pub").key_ids == {new.key_id}
+    assert not next_of(path).exists()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -26,7 +26,7 @@ from airlock.common.v1 import network_pb2 as airlock_dot_common_dot_v1_dot_netwo
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'airlock/bundle/v1/acknowledgement.proto\x12\x11\x61irlock.bundle.v1\x1a\x1f\x61irlock/common/v1/network.proto\x1a\x1b\x62uf/validate/validate.proto\"\xe0\x03\n\x10\x41\x63knowledgements\x12\x1e\n\x05\x65poch\x18\x01 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12#\n\ncumulative\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x1f\n\x0erunning_digest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12<\n\x05\x61\x62ove\x18\x04 \x03(\x0b\x32\".airlock.bundle.v1.AcknowledgedRunB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12%\n\x0chighest_seen\x18\x05 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x1f\n\x0ehighest_digest\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12;\n\x06voided\x18\x07 \x03(\x0b\x32\x1f.airlock.bundle.v1.VoidedBundleB\n\xbaH\x07\x92\x01\x04\x10\x80\x80\x01\x12\x41\n\x10snapshots_wanted\x18\x08 \x03(\x0e\x32\x1d.airlock.common.v1.BundleKindB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12%\n\x12reads_schema_minor\x18\t \x01(\rB\t\xbaH\x06*\x04\x18\xff\xff\x03\x12\x39\n\x0ereads_features\x18\n \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10 \"\x17r\x15\x32\x13^[a-z0-9._-]{1,64}$\"\x96\x01\n\x0f\x41\x63knowledgedRun\x12 \n\x05\x66irst\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x1f\n\x04last\x18\x02 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x1f\n\x0erunning_digest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1f\n\x0erefused_reason\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"L\n\x0cVoidedBundle\x12#\n\x08sequence\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x17\n\x06\x64igest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'airlock/bundle/v1/acknowledgement.proto\x12\x11\x61irlock.bundle.v1\x1a\x1f\x61irlock/common/v1/network.proto\x1a\x1b\x62uf/validate/validate.proto\"\xd0\x04\n\x10\x41\x63knowledgements\x12\x1e\n\x05\x65poch\x18\x01 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12#\n\ncumulative\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x1f\n\x0erunning_digest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12<\n\x05\x61\x62ove\x18\x04 \x03(\x0b\x32\".airlock.bundle.v1.AcknowledgedRunB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12%\n\x0chighest_seen\x18\x05 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x1f\n\x0ehighest_digest\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12;\n\x06voided\x18\x07 \x03(\x0b\x32\x1f.airlock.bundle.v1.VoidedBundleB\n\xbaH\x07\x92\x01\x04\x10\x80\x80\x01\x12\x41\n\x10snapshots_wanted\x18\x08 \x03(\x0e\x32\x1d.airlock.common.v1.BundleKindB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12%\n\x12reads_schema_minor\x18\t \x01(\rB\t\xbaH\x06*\x04\x18\xff\xff\x03\x12\x39\n\x0ereads_features\x18\n \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10 \"\x17r\x15\x32\x13^[a-z0-9._-]{1,64}$\x12\x46\n\x12reads_key_versions\x18\x0b \x03(\tB*\xbaH\'\x92\x01$\x10\x80\x02\"\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,31}$\x12&\n\x15\x61nnounced_signing_key\x18\x0c \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \"\x96\x01\n\x0f\x41\x63knowledgedRun\x12 \n\x05\x66irst\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x1f\n\x04last\x18\x02 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x1f\n\x0erunning_digest\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1f\n\x0erefused_reason\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"L\n\x0cVoidedBundle\x12#\n\x08sequence\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\x12\x17\n\x06\x64igest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +53,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACKNOWLEDGEMENTS'].fields_by_name['reads_schema_minor']._serialized_options = b'\272H\006*\004\030\377\377\003'
   _globals['_ACKNOWLEDGEMENTS'].fields_by_name['reads_features']._loaded_options = None
   _globals['_ACKNOWLEDGEMENTS'].fields_by_name['reads_features']._serialized_options = b'\272H\036\222\001\033\020 \"\027r\0252\023^[a-z0-9._-]{1,64}$'
+  _globals['_ACKNOWLEDGEMENTS'].fields_by_name['reads_key_versions']._loaded_options = None
+  _globals['_ACKNOWLEDGEMENTS'].fields_by_name['reads_key_versions']._serialized_options = b'\272H\'\222\001$\020\200\002\"\037r\0352\033^[a-z0-9][a-z0-9._-]{0,31}$'
+  _globals['_ACKNOWLEDGEMENTS'].fields_by_name['announced_signing_key']._loaded_options = None
+  _globals['_ACKNOWLEDGEMENTS'].fields_by_name['announced_signing_key']._serialized_options = b'\272H\004z\002\030 '
   _globals['_ACKNOWLEDGEDRUN'].fields_by_name['first']._loaded_options = None
   _globals['_ACKNOWLEDGEDRUN'].fields_by_name['first']._serialized_options = b'\272H\0162\014\030\377\377\377\377\377\377\377\377\177(\001'
   _globals['_ACKNOWLEDGEDRUN'].fields_by_name['last']._loaded_options = None
@@ -66,9 +70,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOIDEDBUNDLE'].fields_by_name['digest']._loaded_options = None
   _globals['_VOIDEDBUNDLE'].fields_by_name['digest']._serialized_options = b'\272H\004z\002h '
   _globals['_ACKNOWLEDGEMENTS']._serialized_start=125
-  _globals['_ACKNOWLEDGEMENTS']._serialized_end=605
-  _globals['_ACKNOWLEDGEDRUN']._serialized_start=608
-  _globals['_ACKNOWLEDGEDRUN']._serialized_end=758
-  _globals['_VOIDEDBUNDLE']._serialized_start=760
-  _globals['_VOIDEDBUNDLE']._serialized_end=836
+  _globals['_ACKNOWLEDGEMENTS']._serialized_end=717
+  _globals['_ACKNOWLEDGEDRUN']._serialized_start=720
+  _globals['_ACKNOWLEDGEDRUN']._serialized_end=870
+  _globals['_VOIDEDBUNDLE']._serialized_start=872
+  _globals['_VOIDEDBUNDLE']._serialized_end=948
 # @@protoc_insertion_point(module_scope)

@@ -37,6 +37,8 @@ class Acknowledgements(_message.Message):
     SNAPSHOTS_WANTED_FIELD_NUMBER: _builtins.int
     READS_SCHEMA_MINOR_FIELD_NUMBER: _builtins.int
     READS_FEATURES_FIELD_NUMBER: _builtins.int
+    READS_KEY_VERSIONS_FIELD_NUMBER: _builtins.int
+    ANNOUNCED_SIGNING_KEY_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """The epoch of the acknowledged stream; 0 when nothing of it was ever seen."""
     cumulative: _builtins.int
@@ -48,6 +50,10 @@ class Acknowledgements(_message.Message):
     highest_digest: _builtins.bytes
     reads_schema_minor: _builtins.int
     """The newest schema of this format that the sender reads, so that nothing newer is sent to it."""
+    announced_signing_key: _builtins.bytes
+    """Since schema 1.1. The raw Ed25519 public key, 32 bytes, by which the sender will sign once this bundle is
+    acknowledged; a receiver MUST trust it from then on. Empty when the sender keeps the key that it has.
+    """
     @_builtins.property
     def above(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcknowledgedRun]:
         """What is held above `cumulative`, lowest first, at most 1024 entries."""
@@ -62,6 +68,12 @@ class Acknowledgements(_message.Message):
 
     @_builtins.property
     def reads_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def reads_key_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Since schema 1.1. The versions of encryption keys with which the sender can open a bundle, so that none is sealed for
+        it with another.
+        """
+
     def __init__(
         self,
         *,
@@ -75,10 +87,12 @@ class Acknowledgements(_message.Message):
         snapshots_wanted: _abc.Iterable[_network_pb2.BundleKind.ValueType] | None = ...,
         reads_schema_minor: _builtins.int = ...,
         reads_features: _abc.Iterable[_builtins.str] | None = ...,
+        reads_key_versions: _abc.Iterable[_builtins.str] | None = ...,
+        announced_signing_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "cumulative", b"cumulative", "epoch", b"epoch", "highest_digest", b"highest_digest", "highest_seen", b"highest_seen", "reads_features", b"reads_features", "reads_schema_minor", b"reads_schema_minor", "running_digest", b"running_digest", "snapshots_wanted", b"snapshots_wanted", "voided", b"voided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "announced_signing_key", b"announced_signing_key", "cumulative", b"cumulative", "epoch", b"epoch", "highest_digest", b"highest_digest", "highest_seen", b"highest_seen", "reads_features", b"reads_features", "reads_key_versions", b"reads_key_versions", "reads_schema_minor", b"reads_schema_minor", "running_digest", b"running_digest", "snapshots_wanted", b"snapshots_wanted", "voided", b"voided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,45 @@
+"""Signing keys that were announced, learned or revoked, and a report of every import."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("import_batches", sa.Column("report", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.create_table(
+        "own_signing_keys",
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("announced_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("announced_from", sa.BigInteger(), nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("octet_length(key_id) = 32", name=op.f("ck_own_signing_keys_key_id")),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_own_signing_keys")),
+    )
+    op.create_table(
+        "peer_signing_keys",
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("learned_epoch", sa.BigInteger(), nullable=True),
+        sa.Column("learned_sequence", sa.BigInteger(), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("octet_length(key_id) = 32", name=op.f("ck_peer_signing_keys_key_id")),
+        sa.CheckConstraint("octet_length(public_key) = 32", name=op.f("ck_peer_signing_keys_public_key")),
+        sa.CheckConstraint("public_key IS NOT NULL OR revoked_at IS NOT NULL", name=op.f("ck_peer_signing_keys_known")),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_peer_signing_keys")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("peer_signing_keys")
+    op.drop_table("own_signing_keys")
+    op.drop_column("import_batches", "report")

@@ -1,0 +1,144 @@
+"""Keys change while bundles are on their way, on no agreed day, and nothing stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+
+from common.batches.signing_keys import revoke
+from common.batches.tables import export_batches
+from transfer.bundle.keyring import Keyring, KeyState, SigningKey
+from transfer.bundle.reader import summary
+from transfer.bundle.rotation import activated, with_new_version, without
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from toy_networks import Pair, ToyNetwork
+
+
+def signer_of(bundle: Path) -> bytes:
+    return summary(bundle).signatures[0].key_id
+
+
+async def sent(network: ToyNetwork) -> Path:
+    """The one new bundle of a fresh row."""
+    before = set(network.waiting())
+    await network.add(1)
+    await network.export()
+    (path,) = set(network.waiting()) - before
+    return path
+
+
+async def first_frame(network: ToyNetwork) -> Acknowledgements:
+    newest = select(export_batches.c.first_frame).order_by(export_batches.c.sequence.desc()).limit(1)
+    async with network.database.transaction() as transaction:
+        return Acknowledgements.FromString(await transaction.connection.scalar(newest))
+
+
+async def test_a_new_signing_key_is_announced_under_the_old_one_and_used_once_it_is_confirmed(pair: Pair) -> None:
+    await pair.begin()
+    old, new = pair.request.context.keys().signing_key, SigningKey(Ed25519PrivateKey.generate())
+    pair.request = pair.request.with_keys(next_signing_key=new)
+    first, second = await sent(pair.request), await sent(pair.request)
+    assert {signer_of(first), signer_of(second)} == {old.key_id}
+    # Only the second arrives; the first is late, and is signed by the old key.
+    late = first.read_bytes()
+    pair.response.take_in(second)
+    await pair.response.scan()
+    assert signer_of(await sent(pair.request)) == old.key_id, "nothing is confirmed yet"
+    await pair.response.status(force=True)
+    pair.request.take_in(*pair.response.waiting())
+    await pair.request.scan()
+    third = await sent(pair.request)
+    assert signer_of(third) == new.key_id
+    first.write_bytes(late)
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=4)
+    assert not (await first_frame(pair.request)).announced_signing_key, "what is confirmed is announced no more"
+
+
+async def test_a_revoked_key_counts_no_more_though_a_file_and_a_bundle_name_it(pair: Pair) -> None:
+    await pair.begin()
+    new = SigningKey(Ed25519PrivateKey.generate())
+    pair.request = pair.request.with_keys(next_signing_key=new)
+    await sent(pair.request)
+    await pair.round_trip()
+    old = pair.request.context.keys().signing_key
+    async with pair.response.database.transaction() as transaction:
+        await revoke(transaction.connection, old.key_id, pair.response.clock())
+        await revoke(transaction.connection, old.key_id, pair.response.clock())
+    pair.response.take_in(await sent(pair.request))
+    assert [one.status for one in (await pair.response.scan()).batches] == ["completed"], "the new key still counts"
+    with_old_key = pair.request.with_keys(next_signing_key=None)
+    pair.response.take_in(await sent(with_old_key))
+    assert [one.defect for one in (await pair.response.scan()).batches] == ["unknown-signer"]
+
+
+async def test_a_key_is_announced_only_to_a_peer_that_reads_the_schema(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer.custody.acknowledgements.SCHEMA_MINOR", 0)
+    await pair.begin()
+    new = SigningKey(Ed25519PrivateKey.generate())
+    pair.request = pair.request.with_keys(next_signing_key=new)
+    bundle = await sent(pair.request)
+    assert summary(bundle).header.schema_minor == 0
+    assert not (await first_frame(pair.request)).announced_signing_key
+    assert signer_of(bundle) == pair.request.context.keys().signing_key.key_id
+
+
+async def test_an_encryption_key_rotates_on_different_days(pair: Pair) -> None:
+    await pair.begin()
+    old = await sent(pair.request)
+    prepared, version = with_new_version(pair.request.context.keys().keyring)
+    assert version == "v2"
+    # The Request Network goes ahead; the other one has not even got the key.
+    pair.request = pair.request.with_keys(keyring=activated(prepared, version))
+    early = await sent(pair.request)
+    assert summary(early).header.key_version == "v1", "the other network has said that it holds v1 only"
+    await pair.round_trip()
+    pair.response = pair.response.with_keys(keyring=prepared)
+    await pair.response.status(force=True)
+    await pair.round_trip()
+    new = await sent(pair.request)
+    assert summary(new).header.key_version == "v2"
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=3)
+    assert not old.exists()
+    pair.response = pair.response.with_keys(keyring=without(activated(prepared, version), "v1"))
+    pair.request = pair.request.with_keys(keyring=without(activated(prepared, version), "v1"))
+    await sent(pair.request)
+    await pair.response.status(force=True)
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=4)
+
+
+async def test_a_bundle_under_a_destroyed_key_is_given_up_and_its_rows_arrive(pair: Pair) -> None:
+    await pair.begin()
+    bundle = await sent(pair.request)
+    prepared, version = with_new_version(pair.response.context.keys().keyring)
+    pair.response = pair.response.with_keys(keyring=without(activated(prepared, version), "v1"))
+    pair.response.take_in(bundle)
+    (refused,) = (await pair.response.scan()).batches
+    assert refused.defect == "unknown-key-version"
+    assert "was destroyed here" in (refused.error_message or "")
+    assert "give the bundle up" in (refused.error_message or "")
+
+
+def test_every_state_follows_the_one_before() -> None:
+    keyring = Keyring({"v1": bytes(32)}, "v1")
+    prepared, version = with_new_version(keyring)
+    assert prepared.states == {"v1": KeyState.ACTIVE, "v2": KeyState.PRE}
+    active = activated(prepared, version)
+    assert active.states == {"v1": KeyState.RETIRING, "v2": KeyState.ACTIVE}
+    gone = without(active, "v1")
+    assert gone.states == {"v1": KeyState.DESTROYED, "v2": KeyState.ACTIVE}
+    again, third = with_new_version(gone)
+    assert third == "v3", "a name is never given twice"
+    assert again.versions == ("v2", "v3")
