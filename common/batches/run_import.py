@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from common.batches.apply_bundle import Imported, apply_bundle
+from common.batches.forgotten import bring_back_forgotten
 from common.batches.refuse_bundle import refuse_bundle
 from common.batches.reports import ImportReport, LeftFile
 from common.batches.signing_keys import trusted
@@ -76,6 +77,7 @@ class _Scan:
 
     async def run(self) -> ImportReport:
         """Goes through the files."""
+        await bring_back_forgotten(self._context)
         for file in await asyncio.to_thread(self._context.inbox.scan):
             try:
                 await self._take(file)

@@ -115,6 +115,7 @@ import_batches = Table(
     Index("idx_import_batches_created", text("created_at DESC"), text("id DESC")),
     Index("idx_import_batches_checksum", "checksum"),
     Index("idx_import_batches_number", "epoch", "sequence"),
+    Index("idx_import_batches_source_batch", "source_batch_id"),
 )
 
 streams = Table(

@@ -3,6 +3,7 @@
     IMPORT_DIR/<kind>/     the inbox; a bundle may be dropped anywhere below IMPORT_DIR, under any name
     IMPORT_DIR/archive/    bundles that were applied
     IMPORT_DIR/quarantine/ what was refused, each with a `.reason.json`
+    IMPORT_DIR/released/   what came back from either of the two, part of the inbox
     IMPORT_DIR/.staging/   private copies of the bundle that is being applied
 
 Names, times, modes and owners of dropped files mean nothing here, and links are never followed.
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
-from transfer.bundle.names import KINDS, SIDECAR_SUFFIX, kind_name
+from transfer.bundle.names import KINDS, SIDECAR_SUFFIX, kind_name, parse_bundle_filename
 from transfer.bundle.peek import peek_descriptor
 from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, SpoolError, TransferError, spool_error
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ARCHIVE: Final = "archive"
 QUARANTINE: Final = "quarantine"
+RELEASED: Final = "released"
 _STAGING: Final = ".staging"
 _NOT_SCANNED: Final = frozenset({ARCHIVE, QUARANTINE})
 
@@ -77,6 +79,8 @@ class Inbox:
         self.root = Path(import_dir)
         self._clock = clock
         self.quarantine_folder = Quarantine(self.root / QUARANTINE, clock)
+        # Whether this process has compared the archive with its database.
+        self.archive_was_compared = False
 
     def make_folders(self) -> None:
         """Makes every folder that is missing."""
@@ -132,7 +136,18 @@ class Inbox:
 
     def release(self, name: str) -> Path:
         """Brings a file back from quarantine, to be imported by the next scan."""
-        return self.quarantine_folder.release(name, self.root / "released")
+        return self.quarantine_folder.release(name, self.root / RELEASED)
+
+    def archived(self) -> list[str]:
+        """The proper names of the bundles in the archive."""
+        return [entry.name for entry in _entries(self.root / ARCHIVE) if parse_bundle_filename(entry.name) is not None]
+
+    def bring_back(self, filename: str) -> Path:
+        """Takes a bundle out of the archive, to be imported again by the next scan."""
+        source, target = self.root / ARCHIVE / filename, self.root / RELEASED / filename
+        make_folder(target.parent)
+        replace_durably(source, target)
+        return target
 
     def clean(self, older_than: datetime) -> int:
         """Deletes archived files and forgotten private copies from before that moment; returns how many."""

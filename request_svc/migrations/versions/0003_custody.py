@@ -14,6 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("import_batches", sa.Column("report", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.create_index("idx_import_batches_source_batch", "import_batches", ["source_batch_id"], unique=False)
     op.create_table(
         "own_signing_keys",
         sa.Column("key_id", sa.LargeBinary(), nullable=False),
@@ -42,4 +43,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("peer_signing_keys")
     op.drop_table("own_signing_keys")
+    op.drop_index("idx_import_batches_source_batch", table_name="import_batches")
     op.drop_column("import_batches", "report")

@@ -6,12 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete, update
+from toy_networks import applied
 
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import offer_again, void_numbers
+from common.batches.tables import INCOMING, import_batches, stream_bundles, streams
 from common.errors import NotFoundError, WrongStateError
 from transfer.bundle.keyring import Keyring
 from transfer.custody.state import Disposition
+from transfer.spool.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,3 +181,23 @@ async def test_an_epoch_that_nobody_declared_cannot_be_accepted(pair: Pair) -> N
 async def test_a_network_without_an_epoch_declares_none(pair: Pair) -> None:
     with pytest.raises(WrongStateError, match="first bundle"):
         await declare(pair.request)
+
+
+async def test_an_archived_bundle_that_a_restored_database_forgot_is_applied_again(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(2)
+    await pair.request.export()
+    pair.response.take_in(*pair.request.waiting())
+    await pair.response.scan()
+    async with pair.response.database.transaction() as transaction:
+        await transaction.connection.execute(delete(applied))
+        await transaction.connection.execute(delete(import_batches).where(import_batches.c.batch_type == "requests"))
+        await transaction.connection.execute(
+            delete(stream_bundles).where(stream_bundles.c.direction == INCOMING, stream_bundles.c.kind == "requests")
+        )
+        back = {"last_sequence": 1, "cumulative": 1}
+        await transaction.connection.execute(update(streams).where(streams.c.direction == INCOMING).values(back))
+    restarted = pair.response.with_context(inbox=Inbox(pair.response.context.inbox.root, pair.response.clock))
+    assert [one.status for one in (await restarted.scan()).batches] == ["completed"]
+    assert set((await restarted.times_applied()).values()) == {1}
+    assert (await restarted.scan()).batches == ()
