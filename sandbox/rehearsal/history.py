@@ -13,10 +13,10 @@ from common.batches.steps import Step
 from sandbox.rehearsal.courier import Courier
 from sandbox.rehearsal.faults import FULL_AT, MovedClock
 from sandbox.rehearsal.invariants import Findings, Window, check
+from sandbox.rehearsal.keys import Locksmith, place_keys
 from sandbox.rehearsal.operators import Operator
 from sandbox.rehearsal.people import People
 from sandbox.rehearsal.side import Backup, Side, open_sides
-from transfer.bundle.generate import generate_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,7 @@ class History:
     clock: MovedClock
     sides: dict[str, Side]
     courier: Courier
+    locksmith: Locksmith
     people: People = field(default_factory=People)
     operators: dict[str, Operator] = field(default_factory=dict)
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
@@ -73,7 +74,8 @@ class History:
             await side.start()
             side.exchange.context.outbox.make_folders()
             side.exchange.context.inbox.make_folders()
-            self.operators[side.name] = Operator(side)
+            peer = self.sides["response" if side.name == "request" else "request"]
+            self.operators[side.name] = Operator(side, peer)
         for _ in range(3):
             await self.people.hire(self.sides["response"])
         if self._happens(0.8):
@@ -92,6 +94,8 @@ class History:
                 if self._happens(0.5):
                     self.courier.collect(side, self.clock())
                 await self._misfortune(side)
+        if self._happens(0.4):
+            self.locksmith.act(self.choose)
         for operator in self.operators.values():
             if self._happens(0.8):
                 await operator.act()
@@ -208,9 +212,9 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
     """Plays `days` days from `seed` in `folder`, lets everything settle, and checks what must hold."""
     choose = random.Random(seed)  # noqa: S311 - a history that can be played again, no secret.
     clock = MovedClock()
-    _place_keys(folder / "keys")
+    place_keys(folder / "keys")
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
-    history = History(choose, clock, sides, Courier(folder / "media", choose))
+    history = History(choose, clock, sides, Courier(folder / "media", choose), Locksmith(sides))
     try:
         await history.begin()
         for _ in range(days):
@@ -229,23 +233,10 @@ def _is_calm(view: StreamsView) -> bool:
 
 
 def _events(history: History) -> dict[str, int]:
-    events = dict(history.courier.mishaps)
+    events = {**history.courier.mishaps, **history.locksmith.deeds}
     for name, side in history.sides.items():
         for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
             events[what] = events.get(what, 0) + times
     if history.windows:
         events["restored database"] = len(history.windows)
     return events
-
-
-def _place_keys(folder: Path) -> None:
-    """Each network's own folder of keys, as the courier brought them once."""
-    made = generate_keys(folder / "made")
-    for name, signing, peer in (
-        ("request", made.request_signing_key, made.response_public_key),
-        ("response", made.response_signing_key, made.request_public_key),
-    ):
-        own = folder / name
-        own.mkdir()
-        for source, target in ((made.keyring, "keyring.json"), (signing, "signing.key"), (peer, "peers.pub")):
-            (own / target).write_bytes(source.read_bytes())

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import void_numbers
 from common.batches.stores import get_streams
+from transfer.bundle.peek import peek
+from transfer.bundle.signing import TrustedKeys
+from transfer.errors import UnknownSignerError
 
 if TYPE_CHECKING:
     import random
@@ -29,8 +32,9 @@ ON_THE_WAY = (
 class Operator:
     """Looks after one network. `deeds` counts what had to be done."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, peer: Side) -> None:
         self._side = side
+        self._peer = peer
         self.deeds: dict[str, int] = {}
         # Whether a database was ever set back; before that no alarm is a true one.
         self.restored = False
@@ -54,6 +58,7 @@ class Operator:
             await self.accept(epoch)
         elif streams.outgoing.alarm:
             await self.declare()
+        await self._trust_again()
         refused = [row.sequence for row in await side.rows(HOPELESS, epoch=streams.outgoing.epoch)]
         if refused and not streams.outgoing.alarm:
             async with side.app.database.transaction() as transaction:
@@ -102,6 +107,20 @@ class Operator:
         else:
             inbox.quarantine_folder.discard(name)
             self._count("discarded from quarantine")
+
+    async def _trust_again(self) -> None:
+        """A restored database has forgotten a key that it learned: after a call to its owner it goes to the file."""
+        unknown = [
+            file
+            for file in self._side.exchange.context.inbox.quarantine_folder.files()
+            if file.reason.get("defect") == UnknownSignerError.defect
+        ]
+        signers = {key_id for file in unknown for key_id in peek(file.path).signers}
+        path = self._side.settings.peer_signing_keys_file
+        for theirs in self._peer.signing_keys():
+            if theirs.key_id in signers and theirs.key_id not in TrustedKeys.load(path).key_ids:
+                path.write_bytes(path.read_bytes() + theirs.public_pem())
+                self._count("trusted a key again")
 
     async def _later_epoch(self, present: int) -> int | None:
         rows = await self._side.rows("SELECT max(epoch) AS epoch FROM import_batches WHERE defect = 'later-epoch'")

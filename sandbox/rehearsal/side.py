@@ -17,6 +17,8 @@ from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
+from transfer.bundle.rotation import next_of
+from transfer.bundle.signing import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,6 +75,11 @@ class Side:
     def import_dir(self) -> Path:
         """Its inbox."""
         return self.settings.import_dir
+
+    def signing_keys(self) -> list[SigningKey]:
+        """Its present key, and the next one if there is one."""
+        path = self.settings.signing_key_file
+        return [SigningKey.load(one) for one in (path, next_of(path)) if one.exists()]
 
     async def start(self) -> None:
         """Starts the service's process."""

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PeekedEnds:
-    """What a file's two ends claim: the header's bytes, the digest in the trailer, and the size. UNVERIFIED."""
+    """What a file's two ends claim: header, the digest and the signers' key ids in the trailer, size. UNVERIFIED."""
 
     header_bytes: bytes
     digest: bytes
     size: int
+    signers: tuple[bytes, ...] = ()
 
     @property
     def header(self) -> BundleHeader:
@@ -52,4 +53,5 @@ def peek_descriptor(descriptor: int) -> PeekedEnds:
     if PRELUDE_BYTES + length + trailer_length > size:
         msg = f"The header claims {length} bytes, more than the file holds."
         raise TruncatedError(msg)
-    return PeekedEnds(os.pread(descriptor, length, PRELUDE_BYTES), trailer.digest, size)
+    signers = tuple(one.key_id for one in trailer.signatures)
+    return PeekedEnds(os.pread(descriptor, length, PRELUDE_BYTES), trailer.digest, size, signers)

@@ -93,6 +93,10 @@ class Inbox:
         looked_at.sort(key=lambda pair: (pair[0], str(pair[1].path)))
         return [self._read_through(file) if file.whole else file for _, file in looked_at[:MAX_FILES]]
 
+    def paths(self) -> list[Path]:
+        """Every file that a scan would look at."""
+        return list(_regular_files(self.root))
+
     def stage(self, file: InboxFile) -> StagedFile:
         """Copies a file for ourselves while hashing it. Raises a BundleError if it changed since the scan."""
         make_folder(self.root / _STAGING)
