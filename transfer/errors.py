@@ -15,7 +15,7 @@ TransferError
 ├── SpoolError        a folder cannot be read or written
 │   └── NoSpaceError, UnreadableError
 └── MediumError       a medium cannot take or give a bundle
-    └── MediumMissingError, MixedDirectionsError, ReadBackError
+    └── MediumMissingError, MixedDirectionsError, ReadBackError, MarkerError, WrongMediumError, MediumLostError
 """
 
 from __future__ import annotations
@@ -328,3 +328,24 @@ class ReadBackError(MediumError):
 
     defect = "read-back"
     default_next_step = "The medium is failing: use another one. The bundle is still where it was."
+
+
+class MarkerError(MediumError):
+    """The file that names a medium cannot be used, or a name is none."""
+
+    defect = "marker"
+    default_next_step = "Look at the medium; `transfer medium init` marks it anew."
+
+
+class WrongMediumError(MediumError):
+    """A medium may not carry bundles of this network."""
+
+    defect = "wrong-medium"
+    default_next_step = "Use a medium for this direction; `transfer medium list` shows those that are known."
+
+
+class MediumLostError(MediumError):
+    """A medium was reported lost or retired, and is back."""
+
+    defect = "medium-lost"
+    default_next_step = "Nobody knows where it was: wipe it, and mark it under a new name with `transfer medium init`."

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError
 from common.batches.batch_rows import ImportBatchRow
 from common.batches.claim import STATUS
 from common.batches.confirm import adopt_published
+from common.batches.import_report import report_of_applied, report_of_refused
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.ports import IncomingBatch
@@ -49,11 +50,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.batches.context import BatchContext
+    from common.batches.import_report import Report
     from common.batches.ports import ExportSource, SinkFactory
     from common.batches.stream_rows import Streams
     from common.database.transaction import Transaction
     from transfer.bundle.reader import PayloadReader, VerifiedBundle
     from transfer.errors import BundleError
+    from transfer.spool.journal import JournalEntry
 
 # A frame is at most 1 MiB and usually 128 KiB.
 _FRAMES_AT_ONCE: Final = 8
@@ -73,11 +76,12 @@ async def apply_bundle(
     sinks: Mapping[BundleKind.ValueType, SinkFactory],
     bundle: VerifiedBundle,
     path: Path,
+    brought: JournalEntry | None = None,
 ) -> Imported:
     """Applies the bundle, or notes why there is nothing to apply, in one transaction.
 
-    `path` is where the file came from. Raises a BundleError if the bundle is to be refused; whatever else it raises is
-    not the bundle's fault. Nothing of it is kept in either case.
+    `path` is where the file came from, `brought` who brought it, if that is known. Raises a BundleError if the bundle
+    is to be refused; whatever else it raises is not the bundle's fault. Nothing of it is kept in either case.
     """
     now = context.clock()
     number = BundleNumber(bundle.header.epoch, bundle.header.sequence)
@@ -91,12 +95,19 @@ async def apply_bundle(
         if decision.verdict is Verdict.APPLY:
             if decision.adopts_epoch:
                 await begin_epoch(connection, number.epoch, now)
-            applied = await _apply(context, transaction, sources, sinks, bundle, row)
+            applied = await _apply(context, transaction, sources, sinks, bundle, row, brought)
             context.steps(Step.APPLY)
             return Imported(applied)
         outcome = await _not_applied(connection, decision.verdict, row, number, held, decided_by, now)
-        await save_import(connection, outcome.row)
-        return outcome
+        reported = replace(outcome.row, report=_report_of(outcome, bundle, brought))
+        await save_import(connection, reported)
+        return replace(outcome, row=reported)
+
+
+def _report_of(outcome: Imported, bundle: VerifiedBundle, brought: JournalEntry | None) -> Report:
+    if outcome.quarantined_for is not None:
+        return report_of_refused(outcome.quarantined_for, brought, None, bundle)
+    return report_of_applied(bundle, brought, outcome.row.error_message or "")
 
 
 async def epoch_of_our_own(connection: AsyncConnection, context: BatchContext, now: datetime) -> Streams:
@@ -161,6 +172,7 @@ async def _apply(
     sinks: Mapping[BundleKind.ValueType, SinkFactory],
     bundle: VerifiedBundle,
     row: ImportBatchRow,
+    brought: JournalEntry | None,
 ) -> ImportBatchRow:
     connection = transaction.connection
     number = BundleNumber(bundle.header.epoch, bundle.header.sequence)
@@ -186,6 +198,12 @@ async def _apply(
         record_count=reader.counts.records,
         payload_bytes=reader.counts.payload_bytes,
         counts=counts,
+        report=report_of_applied(
+            bundle,
+            brought,
+            f"number {number}, not seen before",
+            f"{reader.counts.records} records, {reader.counts.payload_bytes} bytes, whole to its end",
+        ),
     )
     await save_import(connection, applied)
     return applied

@@ -65,6 +65,8 @@ class ImportBatchRow:
     defect: str | None = None
     payload_bytes: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    # What was checked, by whom it was brought, from which medium; see `import_report`.
+    report: Mapping[str, Any] | None = None
 
 
 def select_exports() -> Select[Any]:
@@ -126,4 +128,5 @@ _IMPORT_COLUMNS = (
     "error_message",
     "defect",
     "payload_bytes",
+    "report",
 )

@@ -36,6 +36,7 @@ async def save_import(connection: AsyncConnection, row: ImportBatchRow) -> None:
         "digest": row.digest,
         "payload_bytes": row.payload_bytes,
         "defect": row.defect,
+        "report": None if row.report is None else dict(row.report),
     }
     statement = postgresql.insert(import_batches).values(values)
     changed = {name: statement.excluded[name] for name in values if name != "id"}

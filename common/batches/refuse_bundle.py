@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from common.batches.apply_bundle import epoch_of_our_own
 from common.batches.batch_rows import ImportBatchRow
+from common.batches.import_report import report_of_refused
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.signing_keys import trusted
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from transfer.bundle.hashing import HashedFile
     from transfer.bundle.keyring import TrustedKeys
     from transfer.errors import TransferError
+    from transfer.spool.journal import JournalEntry
 
 log = structlog.get_logger("common.batches")
 
@@ -38,7 +40,13 @@ _HIGHEST = 2**63 - 1
 
 
 async def refuse_bundle(
-    context: BatchContext, path: Path, error: TransferError, hashed: HashedFile | None, *, size: int
+    context: BatchContext,
+    path: Path,
+    error: TransferError,
+    hashed: HashedFile | None,
+    *,
+    size: int,
+    brought: JournalEntry | None = None,
 ) -> ImportBatchRow:
     """Records the refusal in one transaction. `hashed` is given if the file is whole, wherever it came from."""
     header = None
@@ -63,6 +71,7 @@ async def refuse_bundle(
         sequence=None if header is None else header.sequence,
         error_message=str(error),
         defect=error.defect[:64],
+        report=report_of_refused(error, brought, hashed),
     )
     async with context.database.transaction() as transaction:
         await save_import(transaction.connection, row)

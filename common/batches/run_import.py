@@ -114,7 +114,14 @@ class _Scan:
         try:
             await self._import_staged(staged)
         except BundleError as error:
-            row = await refuse_bundle(self._context, file.path, error, staged.hashed, size=file.size)
+            row = await refuse_bundle(
+                self._context,
+                file.path,
+                error,
+                staged.hashed,
+                size=file.size,
+                brought=self._context.inbox.brought.find(staged.hashed.checksum),
+            )
             await self._set_aside(staged, error, row)
 
     async def _import_staged(self, staged: StagedFile) -> None:
@@ -123,7 +130,8 @@ class _Scan:
             trusted_keys = await trusted(transaction.connection, context.keys())
         bundle = await asyncio.to_thread(self._verify, staged, trusted_keys)
         context.steps(Step.STAGE)
-        imported = await apply_bundle(context, self._sources, self._sinks, bundle, staged.source.path)
+        brought = context.inbox.brought.find(bundle.checksum)
+        imported = await apply_bundle(context, self._sources, self._sinks, bundle, staged.source.path, brought)
         context.steps(Step.COMMIT)
         await self._put_away(staged, bundle, imported)
 

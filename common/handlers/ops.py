@@ -1,15 +1,18 @@
-"""OpsService: batches, runs on demand, streams and jobs."""
+"""OpsService: batches, runs on demand and jobs; streams, quarantine and keys are in files of their own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from airlock.common.v1 import network_pb2
-from airlock.ops.v1 import ops_service_pb2 as pb
-from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceServicer
+from airlock.ops.v1 import batches_pb2 as pb
+from airlock.ops.v1 import jobs_pb2
 
-from common.batches.stores import get_streams, list_export_batches, list_import_batches
-from common.handlers.batches import export_batch, import_batch, streams
+from common.batches.stores import list_export_batches, list_import_batches
+from common.handlers.batches import export_batch, import_batch
+from common.handlers.custody import CustodyMethods
+from common.handlers.keys import KeyMethods
+from common.handlers.quarantine import QuarantineMethods
 from common.handlers.times import timestamp
 from common.jobs.runs import list_job_runs
 from common.operations.run_now import export_now, import_now
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from common.jobs.runs import JobRun
 
 
-class OpsHandler(OpsServiceServicer):
+class OpsHandler(CustodyMethods, QuarantineMethods, KeyMethods):
     """Shows and drives one network's exports and imports."""
 
     def __init__(self, exchange: Exchange, jobs: Sequence[Job[Any]]) -> None:
@@ -81,31 +84,23 @@ class OpsHandler(OpsServiceServicer):
             waiting=report.waiting + len(report.left),
         )
 
-    async def GetStreams(  # noqa: N802
-        self, request: pb.GetStreamsRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.GetStreamsResponse:
-        """Both streams as they stand."""
-        async with self._batches.database.transaction() as transaction:
-            view = await get_streams(transaction.connection, self._batches.inbox)
-        return streams(self._batches.network, view)
-
     async def ListJobs(  # noqa: N802
-        self, request: pb.ListJobsRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> pb.ListJobsResponse:
+        self, request: jobs_pb2.ListJobsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> jobs_pb2.ListJobsResponse:
         """Every job with its last run, also one that never ran."""
         async with self._batches.database.transaction() as transaction:
             runs = await list_job_runs(transaction.connection)
-        return pb.ListJobsResponse(jobs=[_job(job, runs.get(job.name)) for job in self._jobs])
+        return jobs_pb2.ListJobsResponse(jobs=[_job(job, runs.get(job.name)) for job in self._jobs])
 
 
 def _kind(kind: BundleKind.ValueType) -> BundleKind.ValueType | None:
     return kind if kind != network_pb2.BUNDLE_KIND_UNSPECIFIED else None
 
 
-def _job(job: Job[Any], run: JobRun | None) -> pb.Job:
+def _job(job: Job[Any], run: JobRun | None) -> jobs_pb2.Job:
     if run is None:
-        return pb.Job(name=job.name, schedule=job.schedule)
-    return pb.Job(
+        return jobs_pb2.Job(name=job.name, schedule=job.schedule)
+    return jobs_pb2.Job(
         name=job.name,
         schedule=job.schedule,
         last_started_at=timestamp(run.started_at),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# The service's own file holds no message, so nothing else would register its description.
+import airlock.ops.v1.ops_service_pb2  # noqa: F401
 from airlock.auth.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from airlock.ops.v1.health_service_pb2_grpc import add_HealthServiceServicer_to_server
 from airlock.ops.v1.ops_service_pb2_grpc import add_OpsServiceServicer_to_server

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from common.audit.record import AuditEntry, record
 from common.batches.stores import get_export_batch
 from common.errors import InvalidFieldError, NotFoundError, UnavailableError, WrongStateError
 from transfer.custody.state import Disposition
+from transfer.errors import SpoolError
+from transfer.spool.journal import Journal
 from transfer.spool.receiver import Receiver
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from common.batches.context import BatchContext
     from common.rpc.caller import Caller
     from transfer.spool.receiver import ReceivedFile
+
+log = structlog.get_logger("common.operations")
 
 PIECE_BYTES: Final = 256 * 1024
 
@@ -62,9 +69,21 @@ async def receive_bundle(context: BatchContext, pieces: AsyncIterator[bytes], ca
         if empty:
             raise InvalidFieldError("No bytes came; send the bundle's file in pieces of at most 1 MiB.")
         received = await asyncio.to_thread(receiver.commit)
+    await asyncio.to_thread(_write_down, context, received, caller)
     async with context.database.transaction() as transaction:
         await record(transaction.connection, _received_entry(received, caller))
     return received
+
+
+def _write_down(context: BatchContext, received: ReceivedFile, caller: Caller) -> None:
+    """The inbox's journal knows who brought it, as it does of what a medium brings."""
+    journal = Journal(context.inbox.root)
+    who = caller.principal.username if caller.principal is not None else "somebody"
+    entry = journal.entry("received", file=received.filename, size=received.size, sha256=received.checksum)
+    try:
+        journal.write(replace(entry, by=f"{who}, over the wire", note=caller.address or ""))
+    except SpoolError as error:
+        log.warning("journal_not_written", cause=str(error))
 
 
 def _open(path: Path) -> BufferedReader:

@@ -21,7 +21,7 @@ from sandbox.rehearsal.side import Backup, Side, open_sides
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from common.batches.stores import StreamsView
+    from common.batches.overview import StreamsView
     from sandbox.rehearsal.servers import Servers
 
 SLOTS: Final = 4

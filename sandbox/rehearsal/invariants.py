@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from common.batches.stores import StreamsView
+    from common.batches.overview import StreamsView
     from sandbox.rehearsal.people import Asked, People
     from sandbox.rehearsal.side import Side
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import void_numbers
-from common.batches.stores import get_streams
+from common.batches.overview import get_streams
 from transfer.bundle.peek import peek
 from transfer.bundle.signing import TrustedKeys
 from transfer.errors import UnknownSignerError
@@ -14,7 +14,7 @@ from transfer.errors import UnknownSignerError
 if TYPE_CHECKING:
     import random
 
-    from common.batches.stores import StreamsView
+    from common.batches.overview import StreamsView
     from sandbox.rehearsal.side import Side
 
 # The other network said for good that it cannot use a bundle, and the file there is as it was sealed.
@@ -44,7 +44,7 @@ class Operator:
         """Both streams as the status shows them."""
         context = self._side.exchange.context
         async with context.database.transaction() as transaction:
-            return await get_streams(transaction.connection, context.inbox)
+            return await get_streams(transaction.connection, context)
 
     async def act(self) -> None:
         """Ends alarms by a new epoch, accepts the other's, gives up what is refused for good."""

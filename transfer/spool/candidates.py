@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
 from transfer.bundle.header import filename_of
-from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME, network_name
+from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME, kind_name, network_name
 from transfer.bundle.peek import PeekedEnds, peek_descriptor
 from transfer.errors import BundleError, TransferError, UnreadableError, spool_error
 from transfer.spool.walking import Found, open_found, walk
@@ -62,6 +62,19 @@ class CarriedFile:
     header: BundleHeader
     size: int
     checksum: str
+
+
+def journalled(one: CarriedFile) -> dict[str, str | int]:
+    """What a journal says of a bundle that was carried."""
+    header = one.header
+    return {
+        "file": filename_of(header),
+        "kind": kind_name(header.kind),
+        "epoch": header.epoch,
+        "sequence": header.sequence,
+        "size": one.size,
+        "sha256": one.checksum,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from transfer.bundle.names import BUNDLE_SUFFIX, SIDECAR_SUFFIX, kind_name, network_name
-from transfer.errors import BundleError, MediumError, MixedDirectionsError, NoSpaceError, UnreadableError
-from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, look, same_as
+from transfer.errors import (
+    BundleError,
+    MediumError,
+    MixedDirectionsError,
+    NoSpaceError,
+    SpoolError,
+    UnreadableError,
+)
+from transfer.spool.candidates import (
+    Candidate,
+    CarriedFile,
+    Meter,
+    RefusedFile,
+    hash_open,
+    journalled,
+    look,
+    same_as,
+)
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import make_folder
 from transfer.spool.inbox import ARCHIVE
+from transfer.spool.journal import JOURNAL_NAME, write_down
+from transfer.spool.marker import MARKER_NAME, Marker, read_marker
 from transfer.spool.walking import Found, open_found, opened_medium, opened_spool, refuse_nesting
 
 if TYPE_CHECKING:
@@ -41,6 +59,10 @@ class DeliverReport:
     other_direction: list[Candidate] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
     untouched: list[Found] = field(default_factory=list)
+    # What the medium's marker says; None for a medium without a name.
+    marker: Marker | None = None
+    # Why the inbox's journal could not be written.
+    unwritten: SpoolError | None = None
 
 
 def deliver(
@@ -62,6 +84,10 @@ def deliver(
     refuse_nesting(import_dir, medium)
     with opened_medium(medium) as root, opened_spool(import_dir):
         candidates = _candidates(root, destination, report)
+        marker = report.marker = read_marker(medium)
+        if marker is not None:
+            for source in {one.header.source_network for one in candidates}:
+                marker.require(source)
         meter = Meter(2 * sum(one.size for one in candidates), on_progress)
         for candidate in candidates:
             try:
@@ -72,6 +98,8 @@ def deliver(
             except (BundleError, MediumError, UnreadableError) as error:
                 # One bad place on a medium keeps nothing else on it from being delivered.
                 report.refused.append(RefusedFile(candidate.path, error))
+        files = [journalled(one) for one in report.delivered]
+        report.unwritten = write_down(import_dir, medium, report.marker, "delivered", files)
     return report
 
 
@@ -99,6 +127,8 @@ def _candidates(root: int, destination: Network.ValueType | None, report: Delive
 def _is_known(found: Found) -> bool:
     """Whether a file is one that `take` leaves beside bundles: no news to anyone."""
     name = found.path.name
+    if len(found.path.parts) == 1 and name in {MARKER_NAME, JOURNAL_NAME}:
+        return True
     return name.endswith(SIDECAR_SUFFIX) or (name.endswith(BUNDLE_SUFFIX) and not name.startswith("."))
 
 

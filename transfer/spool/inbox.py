@@ -24,7 +24,9 @@ from transfer.bundle.names import KINDS, SIDECAR_SUFFIX, kind_name, parse_bundle
 from transfer.bundle.peek import peek_descriptor
 from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, SpoolError, TransferError, spool_error
+from transfer.spool.brought import BroughtIndex
 from transfer.spool.durable import durable_file, make_folder, remove_durably, replace_durably
+from transfer.spool.journal import JOURNAL_NAME
 from transfer.spool.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Inbox:
         self.root = Path(import_dir)
         self._clock = clock
         self.quarantine_folder = Quarantine(self.root / QUARANTINE, clock)
+        self.brought = BroughtIndex(self.root)
         # Whether this process has compared the archive with its database.
         self.archive_was_compared = False
 
@@ -130,7 +133,7 @@ class Inbox:
             self._drop_sidecar(file.path)
             return path
         name = str(file.source.path.relative_to(self.root))
-        path = self.quarantine_folder.put(file.path, name, error, details)
+        path = self.quarantine_folder.put(file.path, name, error, details, checksum=file.hashed.checksum)
         self._take_out(file.source)
         return path
 
@@ -257,6 +260,8 @@ def _regular_files(root: Path) -> Iterator[Path]:
             if entry.is_dir(follow_symlinks=False):
                 if depth < MAX_DEPTH and not (depth == 0 and entry.name in _NOT_SCANNED):
                     folders.append((Path(entry.path), depth + 1))
+            elif depth == 0 and entry.name == JOURNAL_NAME:
+                continue
             elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(SIDECAR_SUFFIX):
                 yield Path(entry.path)
 

@@ -26,6 +26,7 @@ from transfer.spool.durable import (
     replace_durably,
     write_durably,
 )
+from transfer.spool.media_index import MediaIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,7 @@ class Outbox:
 
     def __init__(self, export_dir: str | os.PathLike[str]) -> None:
         self.root = Path(export_dir)
+        self.media = MediaIndex(self.root)
 
     def make_folders(self) -> None:
         """Makes every folder that is missing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +40,28 @@ class Quarantine:
         self._folder = folder
         self._clock = clock
 
-    def put(self, path: Path, original: str, error: TransferError, details: dict[str, str | int] | None = None) -> Path:
-        """Moves a file in, under a name of its own. The reason is written first: no file lies there without one."""
+    def put(
+        self,
+        path: Path,
+        original: str,
+        error: TransferError,
+        details: dict[str, str | int] | None = None,
+        *,
+        checksum: str = "",
+    ) -> Path:
+        """Moves a file in, under a name of its own. The reason is written first: no file lies there without one.
+
+        `checksum` is the SHA-256 of a whole file. One that lies there already, refused for the same reason, is counted
+        and not kept twice: every medium brings what is not acknowledged again.
+        """
         make_folder(self._folder)
         now = self._clock()
+        known = self._same(checksum, error.defect) if checksum else None
+        if known is not None:
+            again = {**known.reason, "times": int(known.reason.get("times", 1)) + 1, "last_brought_at": now.isoformat()}
+            write_durably(_reason_path(known.path), _rendered({**again, **(details or {})}))
+            remove_durably(path)
+            return known.path
         # A dropped file's name is the courier's; only its harmless letters are kept.
         safe = _UNSAFE.sub("_", Path(original).name)[-_MAX_NAME:].lstrip(".")
         target = self._free(f"{now:%Y%m%dT%H%M%S%f}_{safe or 'file'}")
@@ -51,25 +71,55 @@ class Quarantine:
             "next_step": error.next_step,
             "original": as_text(original),
             "quarantined_at": now.isoformat(),
+            "sha256": checksum,
+            "times": 1,
             **(details or {}),
         }
-        write_durably(_reason_path(target), json.dumps(reason, indent=2).encode() + b"\n")
+        write_durably(_reason_path(target), _rendered(reason))
         replace_durably(path, target)
         return target
 
+    def count(self) -> int:
+        """How many files there are."""
+        return len(self._names())
+
     def files(self) -> list[QuarantinedFile]:
         """All refused files, the oldest first."""
+        files = []
+        for name in self._names():
+            # One may be released or discarded meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                files.append(_file(self._folder / name))
+        return files
+
+    def find(self, name: str) -> QuarantinedFile:
+        """One refused file."""
+        return _file(self._known(name))
+
+    def _names(self) -> list[str]:
         try:
-            paths = sorted(self._folder.iterdir())
+            with os.scandir(self._folder) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if not entry.name.startswith(".")
+                    and not entry.name.endswith(REASON_SUFFIX)
+                    and entry.is_file(follow_symlinks=False)
+                )
         except FileNotFoundError:
             return []
         except OSError as error:
             raise spool_error("Listing", self._folder, error) from error
-        return [
-            QuarantinedFile(path.name, path, path.stat().st_size, _read_reason(_reason_path(path)))
-            for path in paths
-            if not path.name.startswith(".") and not path.name.endswith(REASON_SUFFIX) and _is_regular(path)
-        ]
+
+    def _same(self, checksum: str, defect: str) -> QuarantinedFile | None:
+        return next(
+            (
+                file
+                for file in self.files()
+                if file.reason.get("sha256") == checksum and file.reason.get("defect") == defect
+            ),
+            None,
+        )
 
     def release(self, name: str, folder: Path) -> Path:
         """Moves a file to `folder` and forgets the reason."""
@@ -100,6 +150,14 @@ class Quarantine:
             number += 1
             target = self._folder / f"{name}.{number}"
         return target
+
+
+def _file(path: Path) -> QuarantinedFile:
+    return QuarantinedFile(path.name, path, path.stat().st_size, _read_reason(_reason_path(path)))
+
+
+def _rendered(reason: dict[str, Any]) -> bytes:
+    return json.dumps(reason, indent=2).encode() + b"\n"
 
 
 def _reason_path(path: Path) -> Path:

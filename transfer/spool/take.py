@@ -15,14 +15,17 @@ from transfer.bundle.names import kind_name, sidecar_filename
 from transfer.bundle.peek import peek
 from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, NoSpaceError, SpoolError
-from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, same_as
+from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, journalled, same_as
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import fsync_directory, make_folder, write_durably
+from transfer.spool.journal import write_down
+from transfer.spool.marker import Marker, read_marker
+from transfer.spool.media import require_usable
 from transfer.spool.outbox import Outbox
 from transfer.spool.walking import opened_medium, opened_spool, refuse_nesting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from transfer.bundle.hashing import HashedFile
@@ -40,34 +43,56 @@ class TakeReport:
     already_there: list[CarriedFile] = field(default_factory=list)
     left_behind: list[Candidate] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
+    # What the medium's marker says; None for a medium without a name.
+    marker: Marker | None = None
+    # Why the outbox's journal could not be written.
+    unwritten: SpoolError | None = None
 
 
 def take(
     export_dir: Path,
     medium: Path,
     *,
+    numbers: Collection[int] | None = None,
     disk: Disk | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> TakeReport:
     """Copies every waiting bundle that fits, with its sidecar, and returns once all of it is durable on the medium.
 
-    Raises MediumMissingError, MediumError if one folder lies in the other, ReadBackError, SpoolError.
+    With `numbers` only those, again even if they are on the medium already. The journals of the outbox and of the
+    medium say what was put there. Raises MediumMissingError, MediumError if one folder lies in the other or the medium
+    may not carry these bundles, ReadBackError, SpoolError.
     """
     disk, report = disk or Disk(), TakeReport()
     refuse_nesting(export_dir, medium)
     with opened_medium(medium), opened_spool(export_dir):
         waiting = _waiting(export_dir, report)
+        if numbers is not None:
+            waiting = [one for one in waiting if one.header.sequence in numbers]
+        report.marker = _marker_for(export_dir, medium, waiting)
         meter = Meter(2 * sum(one.size for one in waiting), on_progress)
         for candidate in waiting:
             try:
-                _take_one(export_dir, candidate, medium, disk, meter, report)
+                _take_one(export_dir, candidate, medium, disk, meter, report, again=numbers is not None)
             except NoSpaceError:
                 # The medium had less room than it said. Something smaller may still fit.
                 report.left_behind.append(candidate)
             except BundleError as error:
                 report.refused.append(RefusedFile(candidate.path, error))
         fsync_directory(medium)
+        files = [journalled(one) for one in report.taken]
+        action = "took" if numbers is None else "resent"
+        report.unwritten = write_down(export_dir, medium, report.marker, action, files)
     return report
+
+
+def _marker_for(export_dir: Path, medium: Path, waiting: Iterable[Candidate]) -> Marker | None:
+    marker = read_marker(medium)
+    if marker is not None:
+        require_usable(export_dir, marker)
+        for source in {one.header.source_network for one in waiting}:
+            marker.require(source)
+    return marker
 
 
 def _waiting(export_dir: Path, report: TakeReport) -> list[Candidate]:
@@ -84,7 +109,14 @@ def _waiting(export_dir: Path, report: TakeReport) -> list[Candidate]:
 
 
 def _take_one(
-    export_dir: Path, candidate: Candidate, medium: Path, disk: Disk, meter: Meter, report: TakeReport
+    export_dir: Path,
+    candidate: Candidate,
+    medium: Path,
+    disk: Disk,
+    meter: Meter,
+    report: TakeReport,
+    *,
+    again: bool,
 ) -> None:
     target = medium / kind_name(candidate.header.kind) / candidate.path.name
     source = _open_waiting(export_dir / candidate.path)
@@ -92,7 +124,7 @@ def _take_one(
         meter.advance(2 * candidate.size)
         return
     try:
-        if target.exists():
+        if target.exists() and not again:
             hashed = hash_open(source, candidate.path)
             if same_as(hashed, target):
                 meter.advance(2 * candidate.size)

@@ -15,9 +15,10 @@ from airlock.common.v1 import failure_reason_pb2, network_pb2
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Uuid, func, insert, select, update
 
 from common.batches.context import BatchContext
+from common.batches.overview import get_streams
 from common.batches.run_export import run_export, run_status
 from common.batches.run_import import run_imports
-from common.batches.stores import get_streams, list_export_batches, list_import_batches
+from common.batches.stores import list_export_batches, list_import_batches
 from common.database.transaction import Database
 from common.keys import Keys
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.batches.overview import StreamsView
     from common.batches.ports import ExportSource, IncomingBatch, OutgoingBatch
     from common.batches.reports import ExportReport, ImportReport
     from common.batches.steps import Step
-    from common.batches.stores import StreamsView
     from common.database.transaction import Transaction
     from transfer.bundle.keyring import GeneratedKeys
 
@@ -229,7 +230,7 @@ class ToyNetwork:
 
     async def streams(self) -> StreamsView:
         async with self.database.transaction() as transaction:
-            return await get_streams(transaction.connection, self.context.inbox)
+            return await get_streams(transaction.connection, self.context)
 
     async def exports(self) -> list[Any]:
         async with self.database.transaction() as transaction:

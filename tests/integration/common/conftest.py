@@ -16,13 +16,19 @@ from common.auth.accounts import Account
 from common.auth.context import AuthContext
 from common.auth.passwords import PasswordHasher
 from common.auth.revocations import Revocations
+from common.auth.sign_in import sign_in
 from common.auth.tokens import TokenIssuer
 from common.database.metadata import shared_metadata
 from common.database.transaction import Database
-from tests.integration.common.accounts import PASSWORD, Accounts
+from tests.integration.common.accounts import CALLER, PASSWORD, Accounts
+from tests.integration.common.operating import Network, Networks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sandbox.postgres import EmbeddedPostgres
+    from transfer.bundle.keyring import GeneratedKeys
 
 
 @pytest_asyncio.fixture
@@ -69,3 +75,32 @@ async def auth(database: Database, accounts: Accounts, hasher: PasswordHasher) -
     yield AuthContext(database=database, directory=accounts, hasher=hasher, tokens=tokens, revocations=revocations)
     await revocations.close()
     hasher.close()
+
+
+@pytest_asyncio.fixture
+async def networks(
+    auth: AuthContext, accounts: Accounts, sara: Account, tmp_path: Path, server_folder: Path
+) -> AsyncIterator[Networks]:
+    accounts.change(sara.user_id, role="operator")
+    token = (await sign_in(auth, username="sara", password=PASSWORD, caller=CALLER)).access_token
+    made = Networks(auth, (("authorization", f"Bearer {token}"),), tmp_path, server_folder)
+    yield made
+    await made.stop()
+
+
+@pytest_asyncio.fixture
+async def response(networks: Networks, database: Database, keys: GeneratedKeys) -> Network:
+    return await networks.start("response", database, keys)
+
+
+@pytest_asyncio.fixture
+async def request_side(
+    networks: Networks, postgres_server: EmbeddedPostgres, keys: GeneratedKeys
+) -> AsyncIterator[Network]:
+    name = f"peer_{uuid4().hex[:8]}"
+    database = Database(postgres_server.create_database(name))
+    async with database.engine.begin() as connection:
+        await connection.run_sync(shared_metadata.create_all)
+    yield await networks.start("request", database, keys)
+    await database.close()
+    postgres_server.drop_database(name)

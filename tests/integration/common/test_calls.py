@@ -13,7 +13,7 @@ import pytest_asyncio
 import structlog
 from airlock.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from airlock.common.v1 import error_reason_pb2
-from airlock.ops.v1 import health_service_pb2, health_service_pb2_grpc, ops_service_pb2, ops_service_pb2_grpc
+from airlock.ops.v1 import health_service_pb2, health_service_pb2_grpc, ops_service_pb2_grpc, streams_pb2
 from airlock.transfer.v1 import transfer_service_pb2, transfer_service_pb2_grpc
 from google.api import httpbody_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -203,7 +203,7 @@ async def test_a_role_without_the_permission_is_denied_by_its_name(world: World,
 
 async def test_a_service_that_is_not_offered_is_unimplemented(world: World, token: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await world.ops.GetStreams(ops_service_pb2.GetStreamsRequest(), metadata=world.bearer(token))
+        await world.ops.GetStreams(streams_pb2.GetStreamsRequest(), metadata=world.bearer(token))
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -3,166 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import grpc
 import pytest
-import pytest_asyncio
 from airlock.common.v1 import network_pb2
-from airlock.ops.v1 import ops_service_pb2 as ops
-from airlock.ops.v1 import ops_service_pb2_grpc
-from airlock.transfer.v1 import transfer_service_pb2 as transfer
-from airlock.transfer.v1 import transfer_service_pb2_grpc
-from google.api.httpbody_pb2 import HttpBody
+from airlock.ops.v1 import batches_pb2 as ops
+from airlock.ops.v1 import jobs_pb2
 from sqlalchemy import select
 
-from common import clock
 from common.audit.tables import audit_logs
-from common.auth.sign_in import sign_in
-from common.batches.context import BatchContext
-from common.batches.exchange import Exchange
-from common.database.metadata import shared_metadata
-from common.database.transaction import Database
-from common.handlers.shared import shared_services
-from common.jobs.job import Job
 from common.jobs.runs import run_job
-from common.keys import Keys
-from common.rpc.server import build_server
-from tests.integration.common.accounts import CALLER, PASSWORD
-from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
-from transfer.spool.inbox import Inbox
-from transfer.spool.outbox import Outbox
+from tests.integration.common.operating import JOBS, Network
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from common.auth.accounts import Account
-    from common.auth.context import AuthContext
-    from common.settings import NetworkSettings
-    from sandbox.postgres import EmbeddedPostgres
-    from tests.integration.common.accounts import Accounts
-    from transfer.bundle.keyring import GeneratedKeys
-
-
-async def idle(_app: object) -> dict[str, int]:
-    return {"things": 2}
-
-
-JOBS = (Job(name="idle", run=idle, every=30), Job(name="never", run=idle))
-
-
-@dataclass
-class Network:
-    """One network's server, and an operator's stubs to it."""
-
-    context: BatchContext
-    ops: Any
-    transfer: Any
-    bearer: tuple[tuple[str, str], ...]
-
-    async def run(self, kind: str) -> Any:
-        return await self.ops.RunExport(ops.RunExportRequest(kind=kind), metadata=self.bearer)
-
-    async def waiting(self, **fields: Any) -> Any:
-        return await self.transfer.ListBundles(transfer.ListBundlesRequest(**fields), metadata=self.bearer)
-
-    async def fetch(self, batch_id: str) -> bytes:
-        call = self.transfer.ExportBundle(transfer.ExportBundleRequest(batch_id=batch_id), metadata=self.bearer)
-        return b"".join([piece.data async for piece in call])
-
-    async def bring(self, content: bytes, piece: int = 100) -> Any:
-        async def pieces() -> AsyncIterator[transfer.ImportBundleRequest]:
-            for start in range(0, len(content), piece):
-                yield transfer.ImportBundleRequest(body=HttpBody(data=content[start : start + piece]))
-
-        return await self.transfer.ImportBundle(pieces(), metadata=self.bearer)
-
-    async def scan(self) -> Any:
-        return await self.ops.ScanImports(ops.ScanImportsRequest(), metadata=self.bearer)
-
-    async def streams(self) -> Any:
-        return await self.ops.GetStreams(ops.GetStreamsRequest(), metadata=self.bearer)
-
-
-class Networks:
-    """Starts networks, and stops them."""
-
-    def __init__(self, auth: AuthContext, bearer: tuple[tuple[str, str], ...], folder: Path, sockets: Path) -> None:
-        self._auth, self._bearer, self._folder, self._sockets = auth, bearer, folder, sockets
-        self._closing: list[Any] = []
-
-    async def start(self, name: str, database: Database, keys: GeneratedKeys) -> Network:
-        peer = {"request": "response", "response": "request"}[name]
-        folder = self._folder / name
-        context = BatchContext(
-            network=network_pb2.Network.Value(f"NETWORK_{name.upper()}"),
-            database=database,
-            keys=lambda: Keys(
-                Keyring.from_file(keys.keyring),
-                SigningKey.load(keys.keyring.parent / f"{name}-signing.key"),
-                TrustedKeys.load(keys.keyring.parent / f"{peer}-signing.pub"),
-            ),
-            outbox=Outbox(folder / "out"),
-            inbox=Inbox(folder / "in", clock.now),
-        )
-        context.outbox.make_folders()
-        context.inbox.make_folders()
-        services = shared_services(
-            settings=cast("NetworkSettings", SimpleNamespace(network_name=name)),
-            auth=self._auth,
-            exchange=Exchange(context, sources={}, sinks={}),
-            jobs=JOBS,
-            checks=[],
-        )
-        listen = f"unix:{self._sockets}/{uuid4().hex[:8]}.sock"
-        server = build_server(services, self._auth, listen)
-        await server.start()
-        channel = grpc.aio.insecure_channel(listen)
-        self._closing.append((server, channel))
-        return Network(
-            context,
-            ops_service_pb2_grpc.OpsServiceStub(channel),  # type: ignore[no-untyped-call] # Generated code.
-            transfer_service_pb2_grpc.TransferServiceStub(channel),  # type: ignore[no-untyped-call] # As above.
-            self._bearer,
-        )
-
-    async def stop(self) -> None:
-        for server, channel in self._closing:
-            await channel.close()
-            await server.drain(0)
-
-
-@pytest_asyncio.fixture
-async def networks(
-    auth: AuthContext, accounts: Accounts, sara: Account, tmp_path: Path, server_folder: Path
-) -> AsyncIterator[Networks]:
-    accounts.change(sara.user_id, role="operator")
-    token = (await sign_in(auth, username="sara", password=PASSWORD, caller=CALLER)).access_token
-    made = Networks(auth, (("authorization", f"Bearer {token}"),), tmp_path, server_folder)
-    yield made
-    await made.stop()
-
-
-@pytest_asyncio.fixture
-async def response(networks: Networks, database: Database, keys: GeneratedKeys) -> Network:
-    return await networks.start("response", database, keys)
-
-
-@pytest_asyncio.fixture
-async def request_side(
-    networks: Networks, postgres_server: EmbeddedPostgres, keys: GeneratedKeys
-) -> AsyncIterator[Network]:
-    name = f"peer_{uuid4().hex[:8]}"
-    database = Database(postgres_server.create_database(name))
-    async with database.engine.begin() as connection:
-        await connection.run_sync(shared_metadata.create_all)
-    yield await networks.start("request", database, keys)
-    await database.close()
-    postgres_server.drop_database(name)
+    from common.database.transaction import Database
 
 
 async def refused(call: Any) -> grpc.StatusCode:
@@ -262,7 +121,7 @@ async def test_jobs_are_listed_with_their_last_run_also_when_there_was_none(
     response: Network, database: Database
 ) -> None:
     await run_job(JOBS[0], object(), database)
-    reply = await response.ops.ListJobs(ops.ListJobsRequest(), metadata=response.bearer)
+    reply = await response.ops.ListJobs(jobs_pb2.ListJobsRequest(), metadata=response.bearer)
     ran, never = reply.jobs
     assert (ran.name, ran.schedule, ran.last_succeeded, ran.last_summary) == ("idle", "every 30 s", True, "2 things")
     assert (never.name, never.schedule, never.HasField("last_started_at")) == ("never", "when woken", False)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from airlock.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from airlock.common.v1 import network_pb2
-from airlock.ops.v1 import ops_service_pb2, ops_service_pb2_grpc
+from airlock.ops.v1 import batches_pb2, jobs_pb2, ops_service_pb2_grpc
 from airlock.request.v1 import (
     request_pb2,
     request_service_pb2,
@@ -272,7 +272,7 @@ async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     assert [user.username for user in (await service.users.ListUsers(rest, metadata=mina)).users] == ["sara"]
     one = user_replica_service_pb2.GetUserRequest(id=users.users[0].id)
     assert (await service.users.GetUser(one, metadata=mina)).user.role == "operator"
-    imports = await service.ops.ListImportBatches(ops_service_pb2.ListImportBatchesRequest(), metadata=mina)
+    imports = await service.ops.ListImportBatches(batches_pb2.ListImportBatchesRequest(), metadata=mina)
     assert [batch.kind for batch in imports.batches] == [network_pb2.BUNDLE_KIND_USERS]
-    jobs = await service.ops.ListJobs(ops_service_pb2.ListJobsRequest(), metadata=mina)
+    jobs = await service.ops.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mina)
     assert {job.name for job in jobs.jobs} == {"export_requests", "import_users", "import_responses"}

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.cli.station import REQUEST, TABLE_STATE, USER, response
 from transfer.spool.copying import Disk
+from transfer.spool.journal import JOURNAL_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def delivered(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    files = (path for path in folder.rglob("*") if not path.is_dir() and path.name != JOURNAL_NAME)
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def test_bundles_are_in_the_folder_of_their_kind_and_the_medium_is_unchanged(station: Station) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from airlock.common.v1 import network_pb2
-from airlock.ops.v1.ops_service_pb2 import ListExportBatchesRequest, ListImportBatchesRequest
+from airlock.ops.v1.batches_pb2 import ListExportBatchesRequest, ListImportBatchesRequest
 
 from common.errors import PageTokenInvalidError
 from common.paging import next_token, page_size, position_of, time_position, time_token

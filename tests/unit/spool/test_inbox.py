@@ -197,6 +197,8 @@ def test_a_refused_bundle_lies_in_quarantine_with_its_reason(inbox: Inbox, bundl
         "next_step": WrongKeyError.default_next_step,
         "original": "responses/x y\x1b[31m.pb.enc",
         "quarantined_at": clock.now.isoformat(),
+        "sha256": staged.hashed.checksum,
+        "times": 1,
         "sequence": 7,
     }
     assert json.loads(path.with_name(f"{path.name}.reason.json").read_text()) == kept.reason

@@ -22,34 +22,23 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from airlock.common.v1 import network_pb2 as airlock_dot_common_dot_v1_dot_network__pb2
 from airlock.common.v1 import permission_pb2 as airlock_dot_common_dot_v1_dot_permission__pb2
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from airlock.ops.v1 import batches_pb2 as airlock_dot_ops_dot_v1_dot_batches__pb2
+from airlock.ops.v1 import import_report_pb2 as airlock_dot_ops_dot_v1_dot_import__report__pb2
+from airlock.ops.v1 import jobs_pb2 as airlock_dot_ops_dot_v1_dot_jobs__pb2
+from airlock.ops.v1 import keys_pb2 as airlock_dot_ops_dot_v1_dot_keys__pb2
+from airlock.ops.v1 import quarantine_pb2 as airlock_dot_ops_dot_v1_dot_quarantine__pb2
+from airlock.ops.v1 import streams_pb2 as airlock_dot_ops_dot_v1_dot_streams__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n airlock/ops/v1/ops_service.proto\x12\x0e\x61irlock.ops.v1\x1a\x1f\x61irlock/common/v1/network.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x03\n\x0b\x45xportBatch\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKind\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x04\x12\x14\n\x0crecord_count\x18\x05 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x06 \x01(\t\x12+\n\x06status\x18\x07 \x01(\x0e\x32\x1b.airlock.ops.v1.BatchStatus\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x30\n\x0b\x64isposition\x18\n \x01(\x0e\x32\x1b.airlock.ops.v1.Disposition\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_message\x18\x0e \x01(\t\"\x89\x03\n\x0bImportBatch\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKind\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x04\x12\x14\n\x0crecord_count\x18\x05 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x06 \x01(\t\x12+\n\x06status\x18\x07 \x01(\x0e\x32\x1b.airlock.ops.v1.BatchStatus\x12\x17\n\x0fsource_batch_id\x18\x08 \x01(\t\x12\r\n\x05\x65poch\x18\t \x01(\x04\x12\x10\n\x08sequence\x18\n \x01(\x04\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cprocessed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rerror_message\x18\r \x01(\t\x12\x0e\n\x06\x64\x65\x66\x65\x63t\x18\x0e \x01(\t\"\x8c\x01\n\x18ListExportBatchesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"b\n\x19ListExportBatchesResponse\x12,\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x01\n\x18ListImportBatchesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\"b\n\x19ListImportBatchesResponse\x12,\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1b.airlock.ops.v1.ImportBatch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"d\n\x10RunExportRequest\x12P\n\x04kind\x18\x01 \x01(\tBB\xbaH?r=R\x08requestsR\tresponsesR\x05usersR\x08settingsR\rprofile_typesR\x06status\"c\n\x11RunExportResponse\x12\x0f\n\x07skipped\x18\x01 \x01(\x08\x12,\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\x12\x0f\n\x07records\x18\x03 \x01(\x04\"\x14\n\x12ScanImportsRequest\"e\n\x13ScanImportsResponse\x12\x0f\n\x07skipped\x18\x01 \x01(\x08\x12,\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x1b.airlock.ops.v1.ImportBatch\x12\x0f\n\x07waiting\x18\x03 \x01(\r\"\x13\n\x11GetStreamsRequest\"\xa5\x01\n\x12GetStreamsResponse\x12+\n\x07network\x18\x01 \x01(\x0e\x32\x1a.airlock.common.v1.Network\x12\x30\n\x08outgoing\x18\x02 \x01(\x0b\x32\x1e.airlock.ops.v1.OutgoingStream\x12\x30\n\x08incoming\x18\x03 \x01(\x0b\x32\x1e.airlock.ops.v1.IncomingStream\"\xe7\x01\n\x0eOutgoingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x1a\n\x12\x61\x63knowledged_up_to\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x37\n\x13oldest_in_flight_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14last_acknowledged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61larm\x18\x07 \x01(\t\"\xd9\x01\n\x0eIncomingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x12\n\ncumulative\x18\x02 \x01(\x04\x12\x14\n\x0chighest_seen\x18\x03 \x01(\x04\x12\x0f\n\x07missing\x18\x04 \x01(\t\x12\x15\n\rmissing_count\x18\x05 \x01(\r\x12\x15\n\rrefused_count\x18\x06 \x01(\r\x12\x19\n\x11quarantined_files\x18\x07 \x01(\r\x12\x34\n\x10last_received_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListJobsRequest\"5\n\x10ListJobsResponse\x12!\n\x04jobs\x18\x01 \x03(\x0b\x32\x13.airlock.ops.v1.Job\"\xf1\x01\n\x03Job\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08schedule\x18\x02 \x01(\t\x12\x33\n\x0flast_started_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_finished_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0elast_succeeded\x18\x05 \x01(\x08\x12\x1d\n\x15last_duration_seconds\x18\x06 \x01(\x01\x12\x14\n\x0clast_summary\x18\x07 \x01(\t\x12\x12\n\nlast_error\x18\x08 \x01(\t*\xb3\x01\n\x0b\x42\x61tchStatus\x12\x1c\n\x18\x42\x41TCH_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42\x41TCH_STATUS_PENDING\x10\x01\x12\x1b\n\x17\x42\x41TCH_STATUS_PROCESSING\x10\x02\x12\x1a\n\x16\x42\x41TCH_STATUS_COMPLETED\x10\x03\x12\x17\n\x13\x42\x41TCH_STATUS_FAILED\x10\x04\x12\x1a\n\x16\x42\x41TCH_STATUS_DUPLICATE\x10\x05*\xdc\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44ISPOSITION_CLAIMED\x10\x01\x12\x16\n\x12\x44ISPOSITION_SEALED\x10\x02\x12\x1c\n\x18\x44ISPOSITION_ACKNOWLEDGED\x10\x03\x12\x16\n\x12\x44ISPOSITION_VOIDED\x10\x04\x12\x17\n\x13\x44ISPOSITION_APPLIED\x10\x05\x12\x17\n\x13\x44ISPOSITION_REFUSED\x10\x06\x12\x17\n\x13\x44ISPOSITION_RETIRED\x10\x07\x32\xa2\x06\n\nOpsService\x12\x93\x01\n\x11ListExportBatches\x12(.airlock.ops.v1.ListExportBatchesRequest\x1a).airlock.ops.v1.ListExportBatchesResponse\")\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/admin/batches/exports\x12\x93\x01\n\x11ListImportBatches\x12(.airlock.ops.v1.ListImportBatchesRequest\x1a).airlock.ops.v1.ListImportBatchesResponse\")\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/admin/batches/imports\x12}\n\tRunExport\x12 .airlock.ops.v1.RunExportRequest\x1a!.airlock.ops.v1.RunExportResponse\"+\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/admin/exports/{kind}:\x01*\x12\x81\x01\n\x0bScanImports\x12\".airlock.ops.v1.ScanImportsRequest\x1a#.airlock.ops.v1.ScanImportsResponse\")\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/admin/imports:scan:\x01*\x12v\n\nGetStreams\x12!.airlock.ops.v1.GetStreamsRequest\x1a\".airlock.ops.v1.GetStreamsResponse\"!\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/admin/streams\x12m\n\x08ListJobs\x12\x1f.airlock.ops.v1.ListJobsRequest\x1a .airlock.ops.v1.ListJobsResponse\"\x1e\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/admin/jobsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n airlock/ops/v1/ops_service.proto\x12\x0e\x61irlock.ops.v1\x1a\"airlock/common/v1/permission.proto\x1a\x1c\x61irlock/ops/v1/batches.proto\x1a\"airlock/ops/v1/import_report.proto\x1a\x19\x61irlock/ops/v1/jobs.proto\x1a\x19\x61irlock/ops/v1/keys.proto\x1a\x1f\x61irlock/ops/v1/quarantine.proto\x1a\x1c\x61irlock/ops/v1/streams.proto\x1a\x1cgoogle/api/annotations.proto2\x8c\x14\n\nOpsService\x12\x93\x01\n\x11ListExportBatches\x12(.airlock.ops.v1.ListExportBatchesRequest\x1a).airlock.ops.v1.ListExportBatchesResponse\")\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/admin/batches/exports\x12\x93\x01\n\x11ListImportBatches\x12(.airlock.ops.v1.ListImportBatchesRequest\x1a).airlock.ops.v1.ListImportBatchesResponse\")\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/admin/batches/imports\x12}\n\tRunExport\x12 .airlock.ops.v1.RunExportRequest\x1a!.airlock.ops.v1.RunExportResponse\"+\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/admin/exports/{kind}:\x01*\x12\x81\x01\n\x0bScanImports\x12\".airlock.ops.v1.ScanImportsRequest\x1a#.airlock.ops.v1.ScanImportsResponse\")\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/admin/imports:scan:\x01*\x12v\n\nGetStreams\x12!.airlock.ops.v1.GetStreamsRequest\x1a\".airlock.ops.v1.GetStreamsResponse\"!\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/admin/streams\x12\x93\x01\n\x11ListStreamBundles\x12(.airlock.ops.v1.ListStreamBundlesRequest\x1a).airlock.ops.v1.ListStreamBundlesResponse\")\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/admin/streams/bundles\x12\x89\x01\n\rResendBundles\x12$.airlock.ops.v1.ResendBundlesRequest\x1a%.airlock.ops.v1.ResendBundlesResponse\"+\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/admin/streams:resend:\x01*\x12\x81\x01\n\x0bVoidBundles\x12\".airlock.ops.v1.VoidBundlesRequest\x1a#.airlock.ops.v1.VoidBundlesResponse\")\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/v1/admin/streams:void:\x01*\x12\x8c\x01\n\x0c\x44\x65\x63lareEpoch\x12#.airlock.ops.v1.DeclareEpochRequest\x1a$.airlock.ops.v1.DeclareEpochResponse\"1\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02\'\"\"/api/v1/admin/streams:declareEpoch:\x01*\x12\x88\x01\n\x0b\x41\x63\x63\x65ptEpoch\x12\".airlock.ops.v1.AcceptEpochRequest\x1a#.airlock.ops.v1.AcceptEpochResponse\"0\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02&\"!/api/v1/admin/streams:acceptEpoch:\x01*\x12\x85\x01\n\x0eListQuarantine\x12%.airlock.ops.v1.ListQuarantineRequest\x1a&.airlock.ops.v1.ListQuarantineResponse\"$\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/admin/quarantine\x12\x98\x01\n\x12GetQuarantinedFile\x12).airlock.ops.v1.GetQuarantinedFileRequest\x1a*.airlock.ops.v1.GetQuarantinedFileResponse\"+\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/admin/quarantine/{name}\x12\xaf\x01\n\x16ReleaseQuarantinedFile\x12-.airlock.ops.v1.ReleaseQuarantinedFileRequest\x1a..airlock.ops.v1.ReleaseQuarantinedFileResponse\"6\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02,\"\'/api/v1/admin/quarantine/{name}:release:\x01*\x12\xaf\x01\n\x16\x44iscardQuarantinedFile\x12-.airlock.ops.v1.DiscardQuarantinedFileRequest\x1a..airlock.ops.v1.DiscardQuarantinedFileResponse\"6\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02,\"\'/api/v1/admin/quarantine/{name}:discard:\x01*\x12\x96\x01\n\x0fGetImportReport\x12&.airlock.ops.v1.GetImportReportRequest\x1a\'.airlock.ops.v1.GetImportReportResponse\"2\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02(\x12&/api/v1/admin/batches/imports/{number}\x12m\n\x08ListKeys\x12\x1f.airlock.ops.v1.ListKeysRequest\x1a .airlock.ops.v1.ListKeysResponse\"\x1e\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/admin/keys\x12\x98\x01\n\x10RevokeSigningKey\x12\'.airlock.ops.v1.RevokeSigningKeyRequest\x1a(.airlock.ops.v1.RevokeSigningKeyResponse\"1\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02\'\"\"/api/v1/admin/keys/{key_id}:revoke:\x01*\x12m\n\x08ListJobs\x12\x1f.airlock.ops.v1.ListJobsRequest\x1a .airlock.ops.v1.ListJobsResponse\"\x1e\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02\x14\x12\x12/api/v1/admin/jobsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'airlock.ops.v1.ops_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\310\001'
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['kind']._loaded_options = None
-  _globals['_LISTEXPORTBATCHESREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\310\001'
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['kind']._loaded_options = None
-  _globals['_LISTIMPORTBATCHESREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_RUNEXPORTREQUEST'].fields_by_name['kind']._loaded_options = None
-  _globals['_RUNEXPORTREQUEST'].fields_by_name['kind']._serialized_options = b'\272H?r=R\010requestsR\tresponsesR\005usersR\010settingsR\rprofile_typesR\006status'
   _globals['_OPSSERVICE'].methods_by_name['ListExportBatches']._loaded_options = None
   _globals['_OPSSERVICE'].methods_by_name['ListExportBatches']._serialized_options = b'\250\324\030\007\202\323\344\223\002\037\022\035/api/v1/admin/batches/exports'
   _globals['_OPSSERVICE'].methods_by_name['ListImportBatches']._loaded_options = None
@@ -60,46 +49,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPSSERVICE'].methods_by_name['ScanImports']._serialized_options = b'\250\324\030\010\202\323\344\223\002\037\"\032/api/v1/admin/imports:scan:\001*'
   _globals['_OPSSERVICE'].methods_by_name['GetStreams']._loaded_options = None
   _globals['_OPSSERVICE'].methods_by_name['GetStreams']._serialized_options = b'\250\324\030\007\202\323\344\223\002\027\022\025/api/v1/admin/streams'
+  _globals['_OPSSERVICE'].methods_by_name['ListStreamBundles']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['ListStreamBundles']._serialized_options = b'\250\324\030\007\202\323\344\223\002\037\022\035/api/v1/admin/streams/bundles'
+  _globals['_OPSSERVICE'].methods_by_name['ResendBundles']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['ResendBundles']._serialized_options = b'\250\324\030\010\202\323\344\223\002!\"\034/api/v1/admin/streams:resend:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['VoidBundles']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['VoidBundles']._serialized_options = b'\250\324\030\010\202\323\344\223\002\037\"\032/api/v1/admin/streams:void:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['DeclareEpoch']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['DeclareEpoch']._serialized_options = b'\250\324\030\010\202\323\344\223\002\'\"\"/api/v1/admin/streams:declareEpoch:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['AcceptEpoch']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['AcceptEpoch']._serialized_options = b'\250\324\030\010\202\323\344\223\002&\"!/api/v1/admin/streams:acceptEpoch:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['ListQuarantine']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['ListQuarantine']._serialized_options = b'\250\324\030\007\202\323\344\223\002\032\022\030/api/v1/admin/quarantine'
+  _globals['_OPSSERVICE'].methods_by_name['GetQuarantinedFile']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['GetQuarantinedFile']._serialized_options = b'\250\324\030\007\202\323\344\223\002!\022\037/api/v1/admin/quarantine/{name}'
+  _globals['_OPSSERVICE'].methods_by_name['ReleaseQuarantinedFile']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['ReleaseQuarantinedFile']._serialized_options = b'\250\324\030\010\202\323\344\223\002,\"\'/api/v1/admin/quarantine/{name}:release:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['DiscardQuarantinedFile']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['DiscardQuarantinedFile']._serialized_options = b'\250\324\030\010\202\323\344\223\002,\"\'/api/v1/admin/quarantine/{name}:discard:\001*'
+  _globals['_OPSSERVICE'].methods_by_name['GetImportReport']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['GetImportReport']._serialized_options = b'\250\324\030\007\202\323\344\223\002(\022&/api/v1/admin/batches/imports/{number}'
+  _globals['_OPSSERVICE'].methods_by_name['ListKeys']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\250\324\030\007\202\323\344\223\002\024\022\022/api/v1/admin/keys'
+  _globals['_OPSSERVICE'].methods_by_name['RevokeSigningKey']._loaded_options = None
+  _globals['_OPSSERVICE'].methods_by_name['RevokeSigningKey']._serialized_options = b'\250\324\030\010\202\323\344\223\002\'\"\"/api/v1/admin/keys/{key_id}:revoke:\001*'
   _globals['_OPSSERVICE'].methods_by_name['ListJobs']._loaded_options = None
   _globals['_OPSSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\250\324\030\007\202\323\344\223\002\024\022\022/api/v1/admin/jobs'
-  _globals['_BATCHSTATUS']._serialized_start=2843
-  _globals['_BATCHSTATUS']._serialized_end=3022
-  _globals['_DISPOSITION']._serialized_start=3025
-  _globals['_DISPOSITION']._serialized_end=3245
-  _globals['_EXPORTBATCH']._serialized_start=214
-  _globals['_EXPORTBATCH']._serialized_end=669
-  _globals['_IMPORTBATCH']._serialized_start=672
-  _globals['_IMPORTBATCH']._serialized_end=1065
-  _globals['_LISTEXPORTBATCHESREQUEST']._serialized_start=1068
-  _globals['_LISTEXPORTBATCHESREQUEST']._serialized_end=1208
-  _globals['_LISTEXPORTBATCHESRESPONSE']._serialized_start=1210
-  _globals['_LISTEXPORTBATCHESRESPONSE']._serialized_end=1308
-  _globals['_LISTIMPORTBATCHESREQUEST']._serialized_start=1311
-  _globals['_LISTIMPORTBATCHESREQUEST']._serialized_end=1451
-  _globals['_LISTIMPORTBATCHESRESPONSE']._serialized_start=1453
-  _globals['_LISTIMPORTBATCHESRESPONSE']._serialized_end=1551
-  _globals['_RUNEXPORTREQUEST']._serialized_start=1553
-  _globals['_RUNEXPORTREQUEST']._serialized_end=1653
-  _globals['_RUNEXPORTRESPONSE']._serialized_start=1655
-  _globals['_RUNEXPORTRESPONSE']._serialized_end=1754
-  _globals['_SCANIMPORTSREQUEST']._serialized_start=1756
-  _globals['_SCANIMPORTSREQUEST']._serialized_end=1776
-  _globals['_SCANIMPORTSRESPONSE']._serialized_start=1778
-  _globals['_SCANIMPORTSRESPONSE']._serialized_end=1879
-  _globals['_GETSTREAMSREQUEST']._serialized_start=1881
-  _globals['_GETSTREAMSREQUEST']._serialized_end=1900
-  _globals['_GETSTREAMSRESPONSE']._serialized_start=1903
-  _globals['_GETSTREAMSRESPONSE']._serialized_end=2068
-  _globals['_OUTGOINGSTREAM']._serialized_start=2071
-  _globals['_OUTGOINGSTREAM']._serialized_end=2302
-  _globals['_INCOMINGSTREAM']._serialized_start=2305
-  _globals['_INCOMINGSTREAM']._serialized_end=2522
-  _globals['_LISTJOBSREQUEST']._serialized_start=2524
-  _globals['_LISTJOBSREQUEST']._serialized_end=2541
-  _globals['_LISTJOBSRESPONSE']._serialized_start=2543
-  _globals['_LISTJOBSRESPONSE']._serialized_end=2596
-  _globals['_JOB']._serialized_start=2599
-  _globals['_JOB']._serialized_end=2840
-  _globals['_OPSSERVICE']._serialized_start=3248
-  _globals['_OPSSERVICE']._serialized_end=4050
+  _globals['_OPSSERVICE']._serialized_start=302
+  _globals['_OPSSERVICE']._serialized_end=2874
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,12 @@
 import grpc
 import warnings
 
-from airlock.ops.v1 import ops_service_pb2 as airlock_dot_ops_dot_v1_dot_ops__service__pb2
+from airlock.ops.v1 import batches_pb2 as airlock_dot_ops_dot_v1_dot_batches__pb2
+from airlock.ops.v1 import import_report_pb2 as airlock_dot_ops_dot_v1_dot_import__report__pb2
+from airlock.ops.v1 import jobs_pb2 as airlock_dot_ops_dot_v1_dot_jobs__pb2
+from airlock.ops.v1 import keys_pb2 as airlock_dot_ops_dot_v1_dot_keys__pb2
+from airlock.ops.v1 import quarantine_pb2 as airlock_dot_ops_dot_v1_dot_quarantine__pb2
+from airlock.ops.v1 import streams_pb2 as airlock_dot_ops_dot_v1_dot_streams__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -37,33 +42,93 @@ class OpsServiceStub:
         """
         self.ListExportBatches = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/ListExportBatches',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesResponse.FromString,
                 _registered_method=True)
         self.ListImportBatches = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/ListImportBatches',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesResponse.FromString,
                 _registered_method=True)
         self.RunExport = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/RunExport',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportResponse.FromString,
                 _registered_method=True)
         self.ScanImports = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/ScanImports',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsResponse.FromString,
                 _registered_method=True)
         self.GetStreams = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/GetStreams',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsResponse.FromString,
+                _registered_method=True)
+        self.ListStreamBundles = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ListStreamBundles',
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesResponse.FromString,
+                _registered_method=True)
+        self.ResendBundles = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ResendBundles',
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesResponse.FromString,
+                _registered_method=True)
+        self.VoidBundles = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/VoidBundles',
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesResponse.FromString,
+                _registered_method=True)
+        self.DeclareEpoch = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/DeclareEpoch',
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochResponse.FromString,
+                _registered_method=True)
+        self.AcceptEpoch = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/AcceptEpoch',
+                request_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ListQuarantine',
+                request_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.GetQuarantinedFile = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/GetQuarantinedFile',
+                request_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileResponse.FromString,
+                _registered_method=True)
+        self.ReleaseQuarantinedFile = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ReleaseQuarantinedFile',
+                request_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileResponse.FromString,
+                _registered_method=True)
+        self.DiscardQuarantinedFile = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/DiscardQuarantinedFile',
+                request_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileResponse.FromString,
+                _registered_method=True)
+        self.GetImportReport = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/GetImportReport',
+                request_serializer=airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ListKeys',
+                request_serializer=airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.RevokeSigningKey = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/RevokeSigningKey',
+                request_serializer=airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyResponse.FromString,
                 _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/airlock.ops.v1.OpsService/ListJobs',
-                request_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsRequest.SerializeToString,
-                response_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsResponse.FromString,
+                request_serializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
 
 
@@ -106,6 +171,90 @@ class OpsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStreamBundles(self, request, context):
+        """Lists the numbered bundles of a stream with what became of each, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResendBundles(self, request, context):
+        """Says of each bundle whether it lies in the outbox to be carried once more, byte for byte as it was sealed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidBundles(self, request, context):
+        """Gives bundles up that are sealed and not acknowledged; their rows go out again under other numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareEpoch(self, request, context):
+        """Begins a new epoch, after a database was restored. The other network must accept it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptEpoch(self, request, context):
+        """Accepts the epoch that the other network declared, and imports its bundles that waited for that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """Lists refused files, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuarantinedFile(self, request, context):
+        """Shows one refused file: why, and what to do.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseQuarantinedFile(self, request, context):
+        """Puts a refused file back into the inbox, after an upgrade or with a new key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardQuarantinedFile(self, request, context):
+        """Deletes a refused file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImportReport(self, request, context):
+        """Shows what was checked each time that a bundle came in, by whom it was brought, and from which medium.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """Lists which keys this network uses and trusts; never a key itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSigningKey(self, request, context):
+        """Revokes a signing key of the other network: nothing that it signed is accepted any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListJobs(self, request, context):
         """Lists the jobs with their last runs.
         """
@@ -118,33 +267,93 @@ def add_OpsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListExportBatches': grpc.unary_unary_rpc_method_handler(
                     servicer.ListExportBatches,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesResponse.SerializeToString,
             ),
             'ListImportBatches': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImportBatches,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesResponse.SerializeToString,
             ),
             'RunExport': grpc.unary_unary_rpc_method_handler(
                     servicer.RunExport,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportResponse.SerializeToString,
             ),
             'ScanImports': grpc.unary_unary_rpc_method_handler(
                     servicer.ScanImports,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsResponse.SerializeToString,
             ),
             'GetStreams': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStreams,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsResponse.SerializeToString,
+            ),
+            'ListStreamBundles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStreamBundles,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesResponse.SerializeToString,
+            ),
+            'ResendBundles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResendBundles,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesResponse.SerializeToString,
+            ),
+            'VoidBundles': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidBundles,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesResponse.SerializeToString,
+            ),
+            'DeclareEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareEpoch,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochResponse.SerializeToString,
+            ),
+            'AcceptEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptEpoch,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'GetQuarantinedFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuarantinedFile,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileResponse.SerializeToString,
+            ),
+            'ReleaseQuarantinedFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseQuarantinedFile,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileResponse.SerializeToString,
+            ),
+            'DiscardQuarantinedFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardQuarantinedFile,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileResponse.SerializeToString,
+            ),
+            'GetImportReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImportReport,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'RevokeSigningKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSigningKey,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
-                    request_deserializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsRequest.FromString,
-                    response_serializer=airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsResponse.SerializeToString,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -173,8 +382,8 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/ListExportBatches',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListExportBatchesResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ListExportBatchesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -200,8 +409,8 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/ListImportBatches',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListImportBatchesResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ListImportBatchesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -227,8 +436,8 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/RunExport',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.RunExportResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.RunExportResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -254,8 +463,8 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/ScanImports',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ScanImportsResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_batches__pb2.ScanImportsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -281,8 +490,332 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/GetStreams',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.GetStreamsResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.GetStreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStreamBundles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ListStreamBundles',
+            airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.ListStreamBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResendBundles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ResendBundles',
+            airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.ResendBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidBundles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/VoidBundles',
+            airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.VoidBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/DeclareEpoch',
+            airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.DeclareEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/AcceptEpoch',
+            airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_streams__pb2.AcceptEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ListQuarantine',
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuarantinedFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/GetQuarantinedFile',
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.GetQuarantinedFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseQuarantinedFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ReleaseQuarantinedFile',
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.ReleaseQuarantinedFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardQuarantinedFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/DiscardQuarantinedFile',
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_quarantine__pb2.DiscardQuarantinedFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImportReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/GetImportReport',
+            airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_import__report__pb2.GetImportReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ListKeys',
+            airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_keys__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSigningKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/RevokeSigningKey',
+            airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_keys__pb2.RevokeSigningKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -308,8 +841,8 @@ class OpsService:
             request,
             target,
             '/airlock.ops.v1.OpsService/ListJobs',
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsRequest.SerializeToString,
-            airlock_dot_ops_dot_v1_dot_ops__service__pb2.ListJobsResponse.FromString,
+            airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

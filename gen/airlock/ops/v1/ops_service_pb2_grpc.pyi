@@ -3,7 +3,12 @@
 isort:skip_file
 """
 
-from airlock.ops.v1 import ops_service_pb2 as _ops_service_pb2
+from airlock.ops.v1 import batches_pb2 as _batches_pb2
+from airlock.ops.v1 import import_report_pb2 as _import_report_pb2
+from airlock.ops.v1 import jobs_pb2 as _jobs_pb2
+from airlock.ops.v1 import keys_pb2 as _keys_pb2
+from airlock.ops.v1 import quarantine_pb2 as _quarantine_pb2
+from airlock.ops.v1 import streams_pb2 as _streams_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -33,17 +38,41 @@ class OpsServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OpsServiceAsyncStub: ...
-    ListExportBatches: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.ListExportBatchesRequest, _ops_service_pb2.ListExportBatchesResponse]
+    ListExportBatches: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListExportBatchesRequest, _batches_pb2.ListExportBatchesResponse]
     """Lists bundles made here, the newest first."""
-    ListImportBatches: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.ListImportBatchesRequest, _ops_service_pb2.ListImportBatchesResponse]
+    ListImportBatches: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListImportBatchesRequest, _batches_pb2.ListImportBatchesResponse]
     """Lists bundles that came in, the newest first."""
-    RunExport: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.RunExportRequest, _ops_service_pb2.RunExportResponse]
+    RunExport: _grpc.UnaryUnaryMultiCallable[_batches_pb2.RunExportRequest, _batches_pb2.RunExportResponse]
     """Runs an export now and waits for it. A run that is under way already is waited for and reported as `skipped`."""
-    ScanImports: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.ScanImportsRequest, _ops_service_pb2.ScanImportsResponse]
+    ScanImports: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ScanImportsRequest, _batches_pb2.ScanImportsResponse]
     """Looks through the inbox now and waits for it."""
-    GetStreams: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.GetStreamsRequest, _ops_service_pb2.GetStreamsResponse]
+    GetStreams: _grpc.UnaryUnaryMultiCallable[_streams_pb2.GetStreamsRequest, _streams_pb2.GetStreamsResponse]
     """Shows both streams: what is in flight, acknowledged, missing, refused, and alarms."""
-    ListJobs: _grpc.UnaryUnaryMultiCallable[_ops_service_pb2.ListJobsRequest, _ops_service_pb2.ListJobsResponse]
+    ListStreamBundles: _grpc.UnaryUnaryMultiCallable[_streams_pb2.ListStreamBundlesRequest, _streams_pb2.ListStreamBundlesResponse]
+    """Lists the numbered bundles of a stream with what became of each, the newest first."""
+    ResendBundles: _grpc.UnaryUnaryMultiCallable[_streams_pb2.ResendBundlesRequest, _streams_pb2.ResendBundlesResponse]
+    """Says of each bundle whether it lies in the outbox to be carried once more, byte for byte as it was sealed."""
+    VoidBundles: _grpc.UnaryUnaryMultiCallable[_streams_pb2.VoidBundlesRequest, _streams_pb2.VoidBundlesResponse]
+    """Gives bundles up that are sealed and not acknowledged; their rows go out again under other numbers."""
+    DeclareEpoch: _grpc.UnaryUnaryMultiCallable[_streams_pb2.DeclareEpochRequest, _streams_pb2.DeclareEpochResponse]
+    """Begins a new epoch, after a database was restored. The other network must accept it."""
+    AcceptEpoch: _grpc.UnaryUnaryMultiCallable[_streams_pb2.AcceptEpochRequest, _streams_pb2.AcceptEpochResponse]
+    """Accepts the epoch that the other network declared, and imports its bundles that waited for that."""
+    ListQuarantine: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ListQuarantineRequest, _quarantine_pb2.ListQuarantineResponse]
+    """Lists refused files, the oldest first."""
+    GetQuarantinedFile: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.GetQuarantinedFileRequest, _quarantine_pb2.GetQuarantinedFileResponse]
+    """Shows one refused file: why, and what to do."""
+    ReleaseQuarantinedFile: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.ReleaseQuarantinedFileRequest, _quarantine_pb2.ReleaseQuarantinedFileResponse]
+    """Puts a refused file back into the inbox, after an upgrade or with a new key."""
+    DiscardQuarantinedFile: _grpc.UnaryUnaryMultiCallable[_quarantine_pb2.DiscardQuarantinedFileRequest, _quarantine_pb2.DiscardQuarantinedFileResponse]
+    """Deletes a refused file."""
+    GetImportReport: _grpc.UnaryUnaryMultiCallable[_import_report_pb2.GetImportReportRequest, _import_report_pb2.GetImportReportResponse]
+    """Shows what was checked each time that a bundle came in, by whom it was brought, and from which medium."""
+    ListKeys: _grpc.UnaryUnaryMultiCallable[_keys_pb2.ListKeysRequest, _keys_pb2.ListKeysResponse]
+    """Lists which keys this network uses and trusts; never a key itself."""
+    RevokeSigningKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RevokeSigningKeyRequest, _keys_pb2.RevokeSigningKeyResponse]
+    """Revokes a signing key of the other network: nothing that it signed is accepted any more."""
+    ListJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]
     """Lists the jobs with their last runs."""
 
 @_typing.type_check_only
@@ -51,17 +80,41 @@ class OpsServiceAsyncStub(OpsServiceStub):
     """What was sealed, what came in, what is in flight, and the jobs that do it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListExportBatches: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.ListExportBatchesRequest, _ops_service_pb2.ListExportBatchesResponse]  # type: ignore[assignment]
+    ListExportBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListExportBatchesRequest, _batches_pb2.ListExportBatchesResponse]  # type: ignore[assignment]
     """Lists bundles made here, the newest first."""
-    ListImportBatches: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.ListImportBatchesRequest, _ops_service_pb2.ListImportBatchesResponse]  # type: ignore[assignment]
+    ListImportBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListImportBatchesRequest, _batches_pb2.ListImportBatchesResponse]  # type: ignore[assignment]
     """Lists bundles that came in, the newest first."""
-    RunExport: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.RunExportRequest, _ops_service_pb2.RunExportResponse]  # type: ignore[assignment]
+    RunExport: _aio.UnaryUnaryMultiCallable[_batches_pb2.RunExportRequest, _batches_pb2.RunExportResponse]  # type: ignore[assignment]
     """Runs an export now and waits for it. A run that is under way already is waited for and reported as `skipped`."""
-    ScanImports: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.ScanImportsRequest, _ops_service_pb2.ScanImportsResponse]  # type: ignore[assignment]
+    ScanImports: _aio.UnaryUnaryMultiCallable[_batches_pb2.ScanImportsRequest, _batches_pb2.ScanImportsResponse]  # type: ignore[assignment]
     """Looks through the inbox now and waits for it."""
-    GetStreams: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.GetStreamsRequest, _ops_service_pb2.GetStreamsResponse]  # type: ignore[assignment]
+    GetStreams: _aio.UnaryUnaryMultiCallable[_streams_pb2.GetStreamsRequest, _streams_pb2.GetStreamsResponse]  # type: ignore[assignment]
     """Shows both streams: what is in flight, acknowledged, missing, refused, and alarms."""
-    ListJobs: _aio.UnaryUnaryMultiCallable[_ops_service_pb2.ListJobsRequest, _ops_service_pb2.ListJobsResponse]  # type: ignore[assignment]
+    ListStreamBundles: _aio.UnaryUnaryMultiCallable[_streams_pb2.ListStreamBundlesRequest, _streams_pb2.ListStreamBundlesResponse]  # type: ignore[assignment]
+    """Lists the numbered bundles of a stream with what became of each, the newest first."""
+    ResendBundles: _aio.UnaryUnaryMultiCallable[_streams_pb2.ResendBundlesRequest, _streams_pb2.ResendBundlesResponse]  # type: ignore[assignment]
+    """Says of each bundle whether it lies in the outbox to be carried once more, byte for byte as it was sealed."""
+    VoidBundles: _aio.UnaryUnaryMultiCallable[_streams_pb2.VoidBundlesRequest, _streams_pb2.VoidBundlesResponse]  # type: ignore[assignment]
+    """Gives bundles up that are sealed and not acknowledged; their rows go out again under other numbers."""
+    DeclareEpoch: _aio.UnaryUnaryMultiCallable[_streams_pb2.DeclareEpochRequest, _streams_pb2.DeclareEpochResponse]  # type: ignore[assignment]
+    """Begins a new epoch, after a database was restored. The other network must accept it."""
+    AcceptEpoch: _aio.UnaryUnaryMultiCallable[_streams_pb2.AcceptEpochRequest, _streams_pb2.AcceptEpochResponse]  # type: ignore[assignment]
+    """Accepts the epoch that the other network declared, and imports its bundles that waited for that."""
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ListQuarantineRequest, _quarantine_pb2.ListQuarantineResponse]  # type: ignore[assignment]
+    """Lists refused files, the oldest first."""
+    GetQuarantinedFile: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.GetQuarantinedFileRequest, _quarantine_pb2.GetQuarantinedFileResponse]  # type: ignore[assignment]
+    """Shows one refused file: why, and what to do."""
+    ReleaseQuarantinedFile: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.ReleaseQuarantinedFileRequest, _quarantine_pb2.ReleaseQuarantinedFileResponse]  # type: ignore[assignment]
+    """Puts a refused file back into the inbox, after an upgrade or with a new key."""
+    DiscardQuarantinedFile: _aio.UnaryUnaryMultiCallable[_quarantine_pb2.DiscardQuarantinedFileRequest, _quarantine_pb2.DiscardQuarantinedFileResponse]  # type: ignore[assignment]
+    """Deletes a refused file."""
+    GetImportReport: _aio.UnaryUnaryMultiCallable[_import_report_pb2.GetImportReportRequest, _import_report_pb2.GetImportReportResponse]  # type: ignore[assignment]
+    """Shows what was checked each time that a bundle came in, by whom it was brought, and from which medium."""
+    ListKeys: _aio.UnaryUnaryMultiCallable[_keys_pb2.ListKeysRequest, _keys_pb2.ListKeysResponse]  # type: ignore[assignment]
+    """Lists which keys this network uses and trusts; never a key itself."""
+    RevokeSigningKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeSigningKeyRequest, _keys_pb2.RevokeSigningKeyResponse]  # type: ignore[assignment]
+    """Revokes a signing key of the other network: nothing that it signed is accepted any more."""
+    ListJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists the jobs with their last runs."""
 
 class OpsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,49 +123,145 @@ class OpsServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListExportBatches(
         self,
-        request: _ops_service_pb2.ListExportBatchesRequest,
+        request: _batches_pb2.ListExportBatchesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.ListExportBatchesResponse, _abc.Awaitable[_ops_service_pb2.ListExportBatchesResponse]]:
+    ) -> _typing.Union[_batches_pb2.ListExportBatchesResponse, _abc.Awaitable[_batches_pb2.ListExportBatchesResponse]]:
         """Lists bundles made here, the newest first."""
 
     @_abc_1.abstractmethod
     def ListImportBatches(
         self,
-        request: _ops_service_pb2.ListImportBatchesRequest,
+        request: _batches_pb2.ListImportBatchesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.ListImportBatchesResponse, _abc.Awaitable[_ops_service_pb2.ListImportBatchesResponse]]:
+    ) -> _typing.Union[_batches_pb2.ListImportBatchesResponse, _abc.Awaitable[_batches_pb2.ListImportBatchesResponse]]:
         """Lists bundles that came in, the newest first."""
 
     @_abc_1.abstractmethod
     def RunExport(
         self,
-        request: _ops_service_pb2.RunExportRequest,
+        request: _batches_pb2.RunExportRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.RunExportResponse, _abc.Awaitable[_ops_service_pb2.RunExportResponse]]:
+    ) -> _typing.Union[_batches_pb2.RunExportResponse, _abc.Awaitable[_batches_pb2.RunExportResponse]]:
         """Runs an export now and waits for it. A run that is under way already is waited for and reported as `skipped`."""
 
     @_abc_1.abstractmethod
     def ScanImports(
         self,
-        request: _ops_service_pb2.ScanImportsRequest,
+        request: _batches_pb2.ScanImportsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.ScanImportsResponse, _abc.Awaitable[_ops_service_pb2.ScanImportsResponse]]:
+    ) -> _typing.Union[_batches_pb2.ScanImportsResponse, _abc.Awaitable[_batches_pb2.ScanImportsResponse]]:
         """Looks through the inbox now and waits for it."""
 
     @_abc_1.abstractmethod
     def GetStreams(
         self,
-        request: _ops_service_pb2.GetStreamsRequest,
+        request: _streams_pb2.GetStreamsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.GetStreamsResponse, _abc.Awaitable[_ops_service_pb2.GetStreamsResponse]]:
+    ) -> _typing.Union[_streams_pb2.GetStreamsResponse, _abc.Awaitable[_streams_pb2.GetStreamsResponse]]:
         """Shows both streams: what is in flight, acknowledged, missing, refused, and alarms."""
+
+    @_abc_1.abstractmethod
+    def ListStreamBundles(
+        self,
+        request: _streams_pb2.ListStreamBundlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.ListStreamBundlesResponse, _abc.Awaitable[_streams_pb2.ListStreamBundlesResponse]]:
+        """Lists the numbered bundles of a stream with what became of each, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ResendBundles(
+        self,
+        request: _streams_pb2.ResendBundlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.ResendBundlesResponse, _abc.Awaitable[_streams_pb2.ResendBundlesResponse]]:
+        """Says of each bundle whether it lies in the outbox to be carried once more, byte for byte as it was sealed."""
+
+    @_abc_1.abstractmethod
+    def VoidBundles(
+        self,
+        request: _streams_pb2.VoidBundlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.VoidBundlesResponse, _abc.Awaitable[_streams_pb2.VoidBundlesResponse]]:
+        """Gives bundles up that are sealed and not acknowledged; their rows go out again under other numbers."""
+
+    @_abc_1.abstractmethod
+    def DeclareEpoch(
+        self,
+        request: _streams_pb2.DeclareEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.DeclareEpochResponse, _abc.Awaitable[_streams_pb2.DeclareEpochResponse]]:
+        """Begins a new epoch, after a database was restored. The other network must accept it."""
+
+    @_abc_1.abstractmethod
+    def AcceptEpoch(
+        self,
+        request: _streams_pb2.AcceptEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_streams_pb2.AcceptEpochResponse, _abc.Awaitable[_streams_pb2.AcceptEpochResponse]]:
+        """Accepts the epoch that the other network declared, and imports its bundles that waited for that."""
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _quarantine_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.ListQuarantineResponse, _abc.Awaitable[_quarantine_pb2.ListQuarantineResponse]]:
+        """Lists refused files, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetQuarantinedFile(
+        self,
+        request: _quarantine_pb2.GetQuarantinedFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.GetQuarantinedFileResponse, _abc.Awaitable[_quarantine_pb2.GetQuarantinedFileResponse]]:
+        """Shows one refused file: why, and what to do."""
+
+    @_abc_1.abstractmethod
+    def ReleaseQuarantinedFile(
+        self,
+        request: _quarantine_pb2.ReleaseQuarantinedFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.ReleaseQuarantinedFileResponse, _abc.Awaitable[_quarantine_pb2.ReleaseQuarantinedFileResponse]]:
+        """Puts a refused file back into the inbox, after an upgrade or with a new key."""
+
+    @_abc_1.abstractmethod
+    def DiscardQuarantinedFile(
+        self,
+        request: _quarantine_pb2.DiscardQuarantinedFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quarantine_pb2.DiscardQuarantinedFileResponse, _abc.Awaitable[_quarantine_pb2.DiscardQuarantinedFileResponse]]:
+        """Deletes a refused file."""
+
+    @_abc_1.abstractmethod
+    def GetImportReport(
+        self,
+        request: _import_report_pb2.GetImportReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_import_report_pb2.GetImportReportResponse, _abc.Awaitable[_import_report_pb2.GetImportReportResponse]]:
+        """Shows what was checked each time that a bundle came in, by whom it was brought, and from which medium."""
+
+    @_abc_1.abstractmethod
+    def ListKeys(
+        self,
+        request: _keys_pb2.ListKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.ListKeysResponse, _abc.Awaitable[_keys_pb2.ListKeysResponse]]:
+        """Lists which keys this network uses and trusts; never a key itself."""
+
+    @_abc_1.abstractmethod
+    def RevokeSigningKey(
+        self,
+        request: _keys_pb2.RevokeSigningKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.RevokeSigningKeyResponse, _abc.Awaitable[_keys_pb2.RevokeSigningKeyResponse]]:
+        """Revokes a signing key of the other network: nothing that it signed is accepted any more."""
 
     @_abc_1.abstractmethod
     def ListJobs(
         self,
-        request: _ops_service_pb2.ListJobsRequest,
+        request: _jobs_pb2.ListJobsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ops_service_pb2.ListJobsResponse, _abc.Awaitable[_ops_service_pb2.ListJobsResponse]]:
+    ) -> _typing.Union[_jobs_pb2.ListJobsResponse, _abc.Awaitable[_jobs_pb2.ListJobsResponse]]:
         """Lists the jobs with their last runs."""
 
 def add_OpsServiceServicer_to_server(servicer: OpsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

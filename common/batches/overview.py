@@ -1,0 +1,227 @@
+"""Both streams at a glance: what is in flight and where, what is missing, refused or quarantined, and how old."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, func, literal_column, select
+
+from common.batches.stream_rows import read_streams
+from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
+from transfer.bundle.names import kind_from_name
+from transfer.custody.gaps import InFlight, gaps
+from transfer.custody.numbers import format_numbers, format_ranges
+from transfer.custody.state import Disposition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from airlock.common.v1.network_pb2 import BundleKind
+    from sqlalchemy import Row, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from common.batches.context import BatchContext
+
+# How many ranges of numbers are named.
+MAX_RANGES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingView:
+    """What this network sends. Sets of numbers are written as `118-121,130`."""
+
+    epoch: int
+    last_sequence: int
+    acknowledged_up_to: int
+    in_flight: int
+    in_flight_bytes: int
+    refused: str
+    proven_missing: str
+    suspected_missing: str
+    # How many in flight are on each medium that is in use, and how many on none.
+    media: Mapping[str, int]
+    on_no_medium: int
+    oldest_in_flight_at: datetime | None
+    last_acknowledged_at: datetime | None
+    # Why exports stand still; empty when they do not.
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingView:
+    """What this network receives. `missing` names numbers that have not arrived."""
+
+    epoch: int
+    cumulative: int
+    highest_seen: int
+    missing: str
+    missing_count: int
+    refused_count: int
+    quarantined_files: int
+    last_received_at: datetime | None
+    # A fork that was seen; empty when none was.
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsView:
+    """Both streams."""
+
+    outgoing: OutgoingView
+    incoming: IncomingView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBundleRow:
+    """A numbered bundle of either stream. Those of an incoming number that was given up have no batch and no file."""
+
+    sequence: int
+    kind: BundleKind.ValueType | None
+    disposition: Disposition
+    batch_id: UUID | None
+    filename: str
+    size_bytes: int
+    digest: bytes | None
+    refused_reason: str
+    recorded_at: datetime
+    acknowledged_at: datetime | None
+
+
+async def get_streams(connection: AsyncConnection, context: BatchContext) -> StreamsView:
+    """Both streams. Media come from the outbox's journal, quarantined files are counted in their folder."""
+    streams = await read_streams(connection)
+    outgoing, incoming = streams.outgoing, streams.incoming
+    flying = await _in_flight(connection, outgoing.epoch)
+    found = gaps(streams.peer, [InFlight(row.sequence, row.recorded_at) for row in flying], context.clock())
+    places = await asyncio.to_thread(context.outbox.media.places) if flying else {}
+    missing = await _missing(connection, incoming.epoch, incoming.cumulative)
+    quarantined = await asyncio.to_thread(context.inbox.quarantine_folder.count)
+    return StreamsView(
+        OutgoingView(
+            epoch=outgoing.epoch,
+            last_sequence=outgoing.last_sequence,
+            acknowledged_up_to=outgoing.cumulative,
+            in_flight=len(flying),
+            in_flight_bytes=sum(row.file_size_bytes or 0 for row in flying),
+            refused=_named([row.sequence for row in flying if row.refused_reason]),
+            proven_missing=_named(found.proven),
+            suspected_missing=_named(found.suspected),
+            media=_loads(flying, places),
+            on_no_medium=sum(row.filename not in places for row in flying),
+            oldest_in_flight_at=min((row.recorded_at for row in flying), default=None),
+            last_acknowledged_at=streams.last_acknowledged_at,
+            alarm=outgoing.alarm,
+        ),
+        IncomingView(
+            epoch=incoming.epoch,
+            cumulative=incoming.cumulative,
+            highest_seen=incoming.highest_seen,
+            missing=format_ranges(missing[:MAX_RANGES]),
+            missing_count=sum(last - first + 1 for first, last in missing),
+            refused_count=await _refused(connection, incoming.epoch),
+            quarantined_files=quarantined,
+            last_received_at=streams.last_received_at,
+            alarm=streams.incoming_alarm,
+        ),
+    )
+
+
+async def list_stream_bundles(
+    connection: AsyncConnection,
+    *,
+    incoming: bool,
+    dispositions: Sequence[Disposition] = (),
+    limit: int,
+    before: int | None = None,
+) -> list[StreamBundleRow]:
+    """Numbers of the present epoch, the newest first, from below `before`."""
+    streams = await read_streams(connection)
+    epoch = streams.incoming.epoch if incoming else streams.outgoing.epoch
+    batches = import_batches if incoming else export_batches
+    statement: Select[Any] = (
+        select(*_T, batches.c.filename, batches.c.file_size_bytes)
+        .select_from(stream_bundles.outerjoin(batches, batches.c.id == _T.batch_id))
+        .where(_T.direction == (INCOMING if incoming else OUTGOING), _T.epoch == epoch)
+        .order_by(_T.sequence.desc())
+        .limit(limit)
+    )
+    if dispositions:
+        statement = statement.where(_T.disposition.in_(dispositions))
+    if before is not None:
+        statement = statement.where(_T.sequence < before)
+    return [_row(row) for row in await connection.execute(statement)]
+
+
+def _row(row: Row[Any]) -> StreamBundleRow:
+    return StreamBundleRow(
+        sequence=row.sequence,
+        kind=None if row.kind is None else kind_from_name(row.kind),
+        disposition=Disposition(row.disposition),
+        batch_id=row.batch_id,
+        filename=row.filename or "",
+        size_bytes=row.file_size_bytes or 0,
+        digest=row.digest,
+        refused_reason=row.refused_reason or "",
+        recorded_at=row.recorded_at,
+        acknowledged_at=row.acknowledged_at,
+    )
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """As many ranges as are shown."""
+    return ",".join(format_numbers(numbers).split(",")[:MAX_RANGES]) if numbers else ""
+
+
+def _loads(flying: Sequence[Row[Any]], places: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    loads: dict[str, int] = {}
+    for row in flying:
+        for medium in places.get(row.filename, ()):
+            loads[medium] = loads.get(medium, 0) + 1
+    return dict(sorted(loads.items()))
+
+
+async def _in_flight(connection: AsyncConnection, epoch: int) -> list[Row[Any]]:
+    same_number = and_(export_batches.c.epoch == _T.epoch, export_batches.c.sequence == _T.sequence)
+    file = (export_batches.c.filename, export_batches.c.file_size_bytes)
+    statement: Select[Any] = (
+        select(_T.sequence, _T.recorded_at, _T.refused_reason, *file)
+        .select_from(stream_bundles.join(export_batches, same_number))
+        .where(
+            _T.direction == OUTGOING,
+            _T.epoch == epoch,
+            _T.acknowledged_at.is_(None),
+            _T.disposition == Disposition.SEALED,
+        )
+        .order_by(_T.sequence)
+    )
+    return list(await connection.execute(statement))
+
+
+async def _refused(connection: AsyncConnection, epoch: int) -> int:
+    statement = select(func.count()).where(
+        _T.direction == INCOMING, _T.epoch == epoch, _T.disposition == Disposition.REFUSED
+    )
+    return await connection.scalar(statement) or 0
+
+
+async def _missing(connection: AsyncConnection, epoch: int, cumulative: int) -> Sequence[tuple[int, int]]:
+    """The gaps between the numbers above the cumulative one."""
+    before = func.lag(_T.sequence, 1, cumulative).over(order_by=_T.sequence)
+    above = (
+        select(_T.sequence, before.label("before"))
+        .where(_T.direction == INCOMING, _T.epoch == epoch, _T.sequence > cumulative)
+        .subquery()
+    )
+    found = (
+        select(above.c.before + literal_column("1"), above.c.sequence - literal_column("1"))
+        .where(above.c.sequence > above.c.before + literal_column("1"))
+        .order_by(above.c.sequence)
+    )
+    return [(first, last) for first, last in await connection.execute(found)]
+
+
+_T = stream_bundles.c

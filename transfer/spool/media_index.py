@@ -1,0 +1,73 @@
+"""What a journal tells of media: what was put on each here, and which are lost or out of use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transfer.spool.journal import JournalTail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from transfer.spool.journal import JournalEntry
+
+TAKEN = frozenset({"took", "resent"})
+# What a medium is after the last of these.
+STATES = {"init": "in use", "lost": "lost", "retired": "retired"}
+
+
+@dataclass(slots=True)
+class KnownMedium:
+    """One medium. `bundles` are those that were put on it here, by file name; the newest entry of each."""
+
+    medium_id: str
+    name: str
+    direction: str = ""
+    state: str = "in use"
+    since: str = ""
+    last_seen: str = ""
+    bundles: dict[str, JournalEntry] = field(default_factory=dict)
+
+
+class MediaIndex:
+    """The media of an outbox, kept up with its journal. One for each process."""
+
+    def __init__(self, export_dir: Path) -> None:
+        self._tail = JournalTail(export_dir)
+        self._media: dict[str, KnownMedium] = {}
+
+    def places(self) -> dict[str, list[str]]:
+        """On which media each bundle is, by file name; those that are lost or retired do not count."""
+        entries, fresh = self._tail.new_entries()
+        if fresh:
+            self._media = {}
+        known_media(entries, self._media)
+        places: dict[str, list[str]] = {}
+        for medium in self._media.values():
+            if medium.state == "in use":
+                for filename in medium.bundles:
+                    places.setdefault(filename, []).append(medium.name)
+        return places
+
+
+def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] | None = None) -> dict[str, KnownMedium]:
+    """The media that journal entries tell of, by id, in the order in which they came to be known.
+
+    `media` is what earlier entries told; it is brought up to date.
+    """
+    media = {} if media is None else media
+    for entry in entries:
+        if not entry.medium_id:
+            continue
+        medium = media.setdefault(entry.medium_id, KnownMedium(entry.medium_id, entry.medium))
+        medium.name, medium.last_seen = entry.medium, entry.at
+        if entry.action in STATES:
+            medium.state, medium.since = STATES[entry.action], entry.at
+            medium.direction = entry.note if entry.action == "init" else medium.direction
+            if entry.action == "init":
+                medium.bundles.clear()
+        elif entry.action in TAKEN:
+            medium.bundles[entry.file] = entry
+    return media
