@@ -60,14 +60,14 @@ async def adopt_published(
     rows = await connection.execute(select_processing().with_for_update())
     adopted = 0
     for claimed in map(claimed_batch, rows.all()):
-        source = sources.get(claimed.kind)
-        if source is not None and await adopt(connection, context, source, claimed):
+        # A kind without rows of its own, such as status, has a number to be settled all the same.
+        if await adopt(connection, context, sources.get(claimed.kind), claimed):
             adopted += 1
     return adopted
 
 
 async def adopt(
-    connection: AsyncConnection, context: BatchContext, source: ExportSource, claimed: ClaimedBatch
+    connection: AsyncConnection, context: BatchContext, source: ExportSource | None, claimed: ClaimedBatch
 ) -> bool:
     """Counts the batch's final file as sealed, if there is one. The caller holds the batch row's lock."""
     published = await asyncio.to_thread(context.outbox.adopt, header_of(context, claimed), claimed.records)
@@ -85,7 +85,7 @@ async def _lock_processing(connection: AsyncConnection, claimed: ClaimedBatch) -
 async def _count_as_sealed(
     connection: AsyncConnection,
     context: BatchContext,
-    source: ExportSource,
+    source: ExportSource | None,
     claimed: ClaimedBatch,
     published: PublishedBundle,
     payload_bytes: int | None = None,
@@ -106,4 +106,5 @@ async def _count_as_sealed(
         )
     )
     await seal_number(connection, BundleNumber(claimed.batch.epoch, claimed.batch.sequence), published.digest, now)
-    await source.sealed(connection, claimed.batch)
+    if source is not None:
+        await source.sealed(connection, claimed.batch)

@@ -45,9 +45,11 @@ class _Known:
 async def match_folders(context: BatchContext, source: ExportSource) -> int:
     """Moves and brings back files of one kind; returns how many batches were given up because their file is lost.
 
-    Files are compared by size and by the digest in their trailer; their whole bytes are hashed when they are carried.
-    A file that is just being published belongs to a `processing` batch and is left alone.
+    Files are compared by size and by the digest in their trailer; each is also read through once, since one that is
+    damaged in its middle would be offered to every courier and taken by none. A file that is just being published
+    belongs to a `processing` batch and is left alone.
     """
+    await asyncio.to_thread(context.outbox.require_folder, source.kind)
     waiting = await asyncio.to_thread(context.outbox.waiting)
     files = {file.filename: file for file in waiting if file.kind == source.kind}
     known = await _known(context, source, files)
@@ -56,7 +58,7 @@ async def match_folders(context: BatchContext, source: ExportSource) -> int:
         row = known.get(filename)
         if row is not None and row.status == "processing":
             continue
-        if row is not None and row.to_be_carried and row.describes(file):
+        if row is not None and row.to_be_carried and row.describes(file) and await _is_whole(context, file):
             present.add(filename)
         elif row is not None and row.disposition is Disposition.ACKNOWLEDGED:
             await asyncio.to_thread(context.outbox.acknowledge, filename)
@@ -68,6 +70,14 @@ async def match_folders(context: BatchContext, source: ExportSource) -> int:
     if lost:
         lost -= await _bring_back(context, lost, known)
     return await _give_up(context, source, lost) if lost else 0
+
+
+async def _is_whole(context: BatchContext, file: OutboxFile) -> bool:
+    try:
+        return await asyncio.to_thread(context.outbox.is_whole, file)
+    except FileNotFoundError:
+        # A run beside this one has just moved it.
+        return False
 
 
 async def _known(context: BatchContext, source: ExportSource, files: Collection[str]) -> dict[str, _Known]:
@@ -97,7 +107,8 @@ async def _known(context: BatchContext, source: ExportSource, files: Collection[
 async def _bring_back(context: BatchContext, lost: Collection[str], known: dict[str, _Known]) -> set[str]:
     """Files that lie, whole, among the acknowledged or voided ones although they are still to be carried."""
     elsewhere = await asyncio.to_thread(lambda: [*context.outbox.acknowledged(), *context.outbox.voided()])
-    found = {file.filename for file in elsewhere if file.filename in lost and known[file.filename].describes(file)}
+    described = [file for file in elsewhere if file.filename in lost and known[file.filename].describes(file)]
+    found = {file.filename for file in described if await _is_whole(context, file)}
     for filename in sorted(found):
         await asyncio.to_thread(context.outbox.restore, filename)
         log.warning("export_file_brought_back", file=filename)

@@ -19,12 +19,12 @@ from common.batches.reports import ExportReport
 from common.batches.seal import ClaimedBatch, claimed_batch, seal, select_processing
 from common.batches.status_source import StatusSource
 from common.batches.steps import Step
-from common.batches.stream_rows import declare_first_epoch, read_streams
+from common.batches.stream_rows import declare_first_epoch, lock_streams, note_news, read_streams
 from common.batches.tables import export_batches
 from common.database.exclusive import exclusively
 from common.errors import UnavailableError
 from transfer.bundle.names import kind_name
-from transfer.errors import TransferError
+from transfer.errors import SpoolError, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,16 @@ async def _run(
     else:
         require_running(streams)
         run = _Run(context)
-        skipped = not await run.drain(source, wait=wait, worth_a_bundle=status_is_due)
-        if not skipped and not isinstance(source, StatusSource):
+        alone = isinstance(source, StatusSource)
+        try:
+            skipped = not await run.drain(source, wait=wait, worth_a_bundle=status_is_due)
+        except UnavailableError:
+            # What keeps 64 MiB from being sealed leaves room for acknowledgements, and those free a full disk.
+            if not alone:
+                with contextlib.suppress(UnavailableError):
+                    await run.drain(StatusSource(), wait=False, worth_a_bundle=status_is_due)
+            raise
+        if not skipped and not alone:
             await run.drain(StatusSource(), wait=False, worth_a_bundle=status_is_due)
         report = await run.report(source, skipped=skipped)
     log.info(
@@ -108,7 +116,7 @@ class _Run:
                 # A run that died after publishing left nothing to do but to count the file.
                 if not await self._adopt(source, claimed):
                     await self._finish(source, claimed)
-            self._voided += await match_folders(context, source)
+            self._voided += await self._match(source)
             status = isinstance(source, StatusSource)
             while (made := await claim(context, source, worth_a_bundle if status else None)) is not None:
                 context.steps(Step.FREEZE)
@@ -116,10 +124,16 @@ class _Run:
                 for claimed in await self._processing(source):
                     await self._finish(source, claimed)
                 if made.voided:
-                    self._voided += await match_folders(context, source)
+                    self._voided += await self._match(source)
                 if status:
                     break
             return True
+
+    async def _match(self, source: ExportSource) -> int:
+        try:
+            return await match_folders(self._context, source)
+        except SpoolError as error:
+            raise UnavailableError(str(error), metadata={"defect": error.defect}) from error
 
     async def report(self, source: ExportSource, *, skipped: bool) -> ExportReport:
         """What was done."""
@@ -162,12 +176,17 @@ class _Run:
         return adopted
 
     async def _note(self, claimed: ClaimedBatch, cause: str) -> None:
-        """Best effort: it is the database that may have failed."""
+        """Best effort: it is the database that may have failed.
+
+        What the batch was to tell is untold: should it not be sealed for long, a status bundle tells it.
+        """
         mine = export_batches.c.id == claimed.batch.batch_id
         noting = update(export_batches).where(mine, export_batches.c.status == "processing")
         with contextlib.suppress(SQLAlchemyError):
             async with self._context.database.transaction() as transaction:
+                await lock_streams(transaction.connection)
                 await transaction.connection.execute(noting.values(error_message=cause))
+                await note_news(transaction.connection, self._context.clock())
 
 
 def _due(context: BatchContext) -> Callable[[Streams, datetime], bool]:

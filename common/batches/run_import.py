@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airlock.common.v1.network_pb2 import BundleKind
+    from sqlalchemy.exc import DBAPIError
 
     from common.batches.batch_rows import ImportBatchRow
     from common.batches.context import BatchContext
@@ -77,14 +78,17 @@ class _Scan:
 
     async def run(self) -> ImportReport:
         """Goes through the files."""
+        await asyncio.to_thread(self._context.inbox.require_folder)
         await bring_back_forgotten(self._context)
         for file in await asyncio.to_thread(self._context.inbox.scan):
             try:
                 await self._take(file)
             except (OperationalError, InterfaceError) as error:
-                self._leave(file, "the database does not answer", error)
-                # Neither would it for the others.
-                break
+                if _is_away(error):
+                    self._leave(file, "the database does not answer", error)
+                    # Neither would it for the others.
+                    break
+                self._leave(file, "the database refused a statement; see the log", error)
             except SpoolError as error:
                 self._leave(file, str(error), error)
             except Exception as error:  # noqa: BLE001 - one file never stops the others.
@@ -94,6 +98,8 @@ class _Scan:
     async def _take(self, file: InboxFile) -> None:
         if file.whole:
             await self._import(file)
+        elif isinstance(file.error, SpoolError):
+            self._leave(file, str(file.error), file.error)
         elif file.settled and file.error is not None:
             row = await refuse_bundle(self._context, file.path, file.error, None, size=file.size)
             await self._set_aside(file, file.error, row)
@@ -163,3 +169,13 @@ class _Scan:
         filename = as_text(file.path.name)
         log.error("import_left", file=filename, cause=cause, exc_info=error)
         self._left.append(LeftFile(filename=filename, cause=cause))
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the server is gone or has no room, rather than having refused one statement.
+
+    Source: https://www.postgresql.org/docs/current/errcodes-appendix.html, classes 08, 53 and 57P; a connection that
+    was never made has no code.
+    """
+    code: str | None = getattr(error.orig, "sqlstate", None)
+    return code is None or code.startswith(("08", "53", "57P"))

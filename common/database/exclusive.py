@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("common.database")
 
+KEEPALIVES = {"tcp_keepalives_idle": 15, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+
 
 @asynccontextmanager
 async def exclusively(database: Database, name: str, *, wait: bool = False) -> AsyncIterator[bool]:
@@ -30,6 +32,9 @@ async def exclusively(database: Database, name: str, *, wait: bool = False) -> A
     async with database.engine.connect() as connection:
         # An idle transaction is the point here; a server-wide time-out would drop the lock halfway.
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        # A host that vanishes without a word would hold the lock for as long as the system's TCP waits: two hours.
+        for option, seconds in KEEPALIVES.items():
+            await connection.execute(text(f"SET LOCAL {option} = {seconds}"))
         if wait:
             await wait_for_lock(connection, name)
         held = await connection.scalar(select(func.pg_try_advisory_xact_lock(lock_number(name))))

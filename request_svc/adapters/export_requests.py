@@ -153,6 +153,7 @@ class RequestExportSource:
             .where(asked, requests.c.status.in_(sources_of(RequestStatus.PENDING)))
             .values(
                 status=RequestStatus.PENDING,
+                travelled_before=true(),
                 export_batch_id=null(),
                 export_sequence=null(),
                 exported_at=null(),

@@ -113,6 +113,8 @@ requests = Table(
     Column("idempotency_key", String(128)),
     Column("trace_id", String(128), nullable=False, server_default=""),
     Column("exported_at", DateTime(timezone=True)),
+    # A bundle that was given up has claimed it: the other network may know of it.
+    Column("travelled_before", Boolean, nullable=False, server_default=text("false")),
     Column("export_batch_id", Uuid),
     Column("export_sequence", BigInteger),
     Column("acknowledged_at", DateTime(timezone=True)),

@@ -71,6 +71,7 @@ class Request:
     export_batch_id: UUID | None
     export_sequence: int | None
     exported_at: datetime | None
+    travelled_before: bool
     acknowledged_at: datetime | None
     result_received_at: datetime | None
     cancelled_at: datetime | None
@@ -146,6 +147,7 @@ def new_as_stored(new: NewRequest) -> Request:
         export_batch_id=None,
         export_sequence=None,
         exported_at=None,
+        travelled_before=False,
         acknowledged_at=None,
         result_received_at=None,
         cancelled_at=None,

@@ -75,6 +75,9 @@ def cancel(current: RequestStatus) -> RequestStatus:
     return step(current, RequestStatus.CANCELLED)
 
 
-def must_tell_the_other_network(current: RequestStatus) -> bool:
-    """Whether cancelling a request in this state needs a cancellation record: only if a bundle has claimed it."""
-    return current in TRAVELLING
+def must_tell_the_other_network(current: RequestStatus, *, travelled_before: bool) -> bool:
+    """Whether cancelling a request in this state needs a cancellation record: only if a bundle has ever claimed it.
+
+    A bundle that was given up may have arrived all the same.
+    """
+    return current in TRAVELLING or travelled_before

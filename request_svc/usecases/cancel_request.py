@@ -30,7 +30,12 @@ async def cancel_request(
         if request.status is RequestStatus.CANCELLED:
             return request
         cancelled = await requests.cancel(
-            connection, request_id, now, tell_the_other_network=must_tell_the_other_network(request.status)
+            connection,
+            request_id,
+            now,
+            tell_the_other_network=must_tell_the_other_network(
+                request.status, travelled_before=request.travelled_before
+            ),
         )
         await record(
             connection,

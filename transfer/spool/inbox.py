@@ -85,6 +85,12 @@ class Inbox:
         # Whether this process has compared the archive with its database.
         self.archive_was_compared = False
 
+    def require_folder(self) -> None:
+        """Raises SpoolError if the inbox is not there: its disk may not be mounted, and nothing new is no news then."""
+        if not self.root.is_dir():
+            msg = f"{self.root} is not there."
+            raise SpoolError(msg, next_step="Mount its disk; `migrate` makes the folders of a new one.")
+
     def make_folders(self) -> None:
         """Makes every folder that is missing."""
         for name in (*map(kind_name, KINDS), ARCHIVE, QUARANTINE, _STAGING):
@@ -92,13 +98,15 @@ class Inbox:
 
     def scan(self) -> list[InboxFile]:
         """What lies in the inbox: whole files in the order of their numbers, then the others. At most MAX_FILES."""
-        looked_at = [self._look(path) for path in _regular_files(self.root)]
+        obstacles: list[tuple[Path, SpoolError]] = []
+        looked_at = [self._look(path) for path in _regular_files(self.root, obstacles)]
+        looked_at += [(_LAST, _unreadable(path, error)) for path, error in obstacles]
         looked_at.sort(key=lambda pair: (pair[0], str(pair[1].path)))
         return [self._read_through(file) if file.whole else file for _, file in looked_at[:MAX_FILES]]
 
     def paths(self) -> list[Path]:
         """Every file that a scan would look at."""
-        return list(_regular_files(self.root))
+        return list(_regular_files(self.root, []))
 
     def stage(self, file: InboxFile) -> StagedFile:
         """Copies a file for ourselves while hashing it. Raises a BundleError if it changed since the scan."""
@@ -128,6 +136,7 @@ class Inbox:
         `details` are shown with the reason, such as the number that a signed header names.
         """
         if isinstance(file, InboxFile):
+            self._require_unchanged(file)
             name = str(file.path.relative_to(self.root))
             path = self.quarantine_folder.put(file.path, name, error, details)
             self._drop_sidecar(file.path)
@@ -201,6 +210,16 @@ class Inbox:
         settled = self._clock() - changed >= SETTLED_AFTER
         return InboxFile(path, status.st_size, _identity(status), whole=error is None, settled=settled, error=error)
 
+    def _require_unchanged(self, file: InboxFile) -> None:
+        """A file that was judged a while ago may have been copied once more, and be whole by now."""
+        try:
+            status = file.path.stat(follow_symlinks=False)
+        except OSError as error:
+            raise spool_error("Looking at", file.path, error) from error
+        if _identity(status) != file.identity:
+            msg = f"{file.path} has changed since it was looked at."
+            raise SpoolError(msg, next_step="Nothing is to be done: the next scan looks at it again.")
+
     def _take_out(self, file: InboxFile) -> None:
         """Removes the file from the inbox, unless another one has its name by now."""
         try:
@@ -244,13 +263,23 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _regular_files(root: Path) -> Iterator[Path]:
-    """Every regular file below `root` that may be a bundle. Hidden names are half files and other systems' leavings."""
+def _regular_files(root: Path, obstacles: list[tuple[Path, SpoolError]]) -> Iterator[Path]:
+    """Every regular file below `root` that may be a bundle. Hidden names are half files and other systems' leavings.
+
+    A folder below that cannot be listed, such as a volume's own lost+found, goes to `obstacles` and stops nothing.
+    """
     folders = [(root, 0)]
     seen = 0
     while folders:
         folder, depth = folders.pop()
-        for entry in _entries(folder):
+        try:
+            entries = _entries(folder)
+        except SpoolError as error:
+            if folder == root:
+                raise
+            obstacles.append((folder, error))
+            continue
+        for entry in entries:
             seen += 1
             if seen > MAX_ENTRIES:
                 msg = f"{root} holds more than {MAX_ENTRIES} files and folders."

@@ -7,6 +7,7 @@ EXPORT_DIR/.sealing/               files in the making
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ class Outbox:
     def __init__(self, export_dir: str | os.PathLike[str]) -> None:
         self.root = Path(export_dir)
         self.media = MediaIndex(self.root)
+        self._whole: dict[str, tuple[int, ...]] = {}
 
     def make_folders(self) -> None:
         """Makes every folder that is missing."""
@@ -136,6 +138,26 @@ class Outbox:
         """Removes a sealed file that is not wanted after all."""
         remove_durably(temporary)
 
+    def require_folder(self, kind: BundleKind.ValueType) -> None:
+        """Raises SpoolError if the kind's folder is not there: its disk may not be mounted, and nothing is lost yet."""
+        folder = self.root / kind_name(kind)
+        if not folder.is_dir():
+            msg = f"{folder} is not there."
+            raise SpoolError(msg, next_step="Mount its disk; `migrate` makes the folders of a new one.")
+
+    def is_whole(self, file: OutboxFile) -> bool:
+        """Whether the middle is right too. Each file is read once by a process, and again when it has changed."""
+        status = file.path.stat()
+        identity = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if self._whole.get(file.filename) == identity:
+            return True
+        try:
+            hash_file(file.path)
+        except BundleError:
+            return False
+        self._whole[file.filename] = identity
+        return True
+
     def waiting(self) -> list[OutboxFile]:
         """Everything that is to be carried, by kind and name. Without `latest.pb.enc` and sidecars."""
         return [file for kind in KINDS for file in _files(self.root / kind_name(kind))]
@@ -179,11 +201,13 @@ class Outbox:
         return count
 
     def _complete(self, header: BundleHeader, published: PublishedBundle) -> None:
-        sidecar = published.path.with_name(sidecar_filename(published.path.name))
-        write_durably(sidecar, render_sidecar(header, published))
-        latest = published.path.with_name(LATEST_NAME)
-        if _is_newer(header, latest):
-            copy_durably(published.path, latest)
+        """Sidecar and `latest` are for people: a disk without room for them must stop nothing, least of all imports."""
+        with contextlib.suppress(SpoolError):
+            sidecar = published.path.with_name(sidecar_filename(published.path.name))
+            write_durably(sidecar, render_sidecar(header, published))
+            latest = published.path.with_name(LATEST_NAME)
+            if _is_newer(header, latest):
+                copy_durably(published.path, latest)
 
     def _move(self, filename: str, folder: str) -> bool:
         named = parse_bundle_filename(filename)

@@ -14,6 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("import_batches", sa.Column("report", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column(
+        "requests", sa.Column("travelled_before", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
     op.create_index("idx_import_batches_source_batch", "import_batches", ["source_batch_id"], unique=False)
     op.create_table(
         "own_signing_keys",
@@ -45,3 +48,4 @@ def downgrade() -> None:
     op.drop_table("own_signing_keys")
     op.drop_index("idx_import_batches_source_batch", table_name="import_batches")
     op.drop_column("import_batches", "report")
+    op.drop_column("requests", "travelled_before")

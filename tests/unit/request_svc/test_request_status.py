@@ -50,4 +50,9 @@ def test_an_ended_request_cannot_be_cancelled(ended: S) -> None:
 
 @pytest.mark.parametrize("state", sorted(OPEN))
 def test_only_a_request_that_a_bundle_has_claimed_sends_a_cancellation(state: S) -> None:
-    assert must_tell_the_other_network(state) is (state is not S.PENDING)
+    assert must_tell_the_other_network(state, travelled_before=False) is (state is not S.PENDING)
+
+
+@pytest.mark.parametrize("state", sorted(OPEN))
+def test_a_request_whose_bundle_was_given_up_sends_a_cancellation_too(state: S) -> None:
+    assert must_tell_the_other_network(state, travelled_before=True)
