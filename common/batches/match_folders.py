@@ -58,7 +58,12 @@ async def match_folders(context: BatchContext, source: ExportSource) -> int:
         row = known.get(filename)
         if row is not None and row.status == "processing":
             continue
-        if row is not None and row.to_be_carried and row.describes(file) and await _is_whole(context, file):
+        if (
+            row is not None
+            and row.to_be_carried
+            and row.describes(file)
+            and await asyncio.to_thread(context.outbox.is_whole, file)
+        ):
             present.add(filename)
         elif row is not None and row.disposition is Disposition.ACKNOWLEDGED:
             await asyncio.to_thread(context.outbox.acknowledge, filename)
@@ -70,14 +75,6 @@ async def match_folders(context: BatchContext, source: ExportSource) -> int:
     if lost:
         lost -= await _bring_back(context, lost, known)
     return await _give_up(context, source, lost) if lost else 0
-
-
-async def _is_whole(context: BatchContext, file: OutboxFile) -> bool:
-    try:
-        return await asyncio.to_thread(context.outbox.is_whole, file)
-    except FileNotFoundError:
-        # A run beside this one has just moved it.
-        return False
 
 
 async def _known(context: BatchContext, source: ExportSource, files: Collection[str]) -> dict[str, _Known]:
@@ -108,7 +105,7 @@ async def _bring_back(context: BatchContext, lost: Collection[str], known: dict[
     """Files that lie, whole, among the acknowledged or voided ones although they are still to be carried."""
     elsewhere = await asyncio.to_thread(lambda: [*context.outbox.acknowledged(), *context.outbox.voided()])
     described = [file for file in elsewhere if file.filename in lost and known[file.filename].describes(file)]
-    found = {file.filename for file in described if await _is_whole(context, file)}
+    found = {file.filename for file in described if await asyncio.to_thread(context.outbox.is_whole, file)}
     for filename in sorted(found):
         await asyncio.to_thread(context.outbox.restore, filename)
         log.warning("export_file_brought_back", file=filename)

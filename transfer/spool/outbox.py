@@ -147,13 +147,21 @@ class Outbox:
 
     def is_whole(self, file: OutboxFile) -> bool:
         """Whether the middle is right too. Each file is read once by a process, and again when it has changed."""
-        status = file.path.stat()
+        try:
+            status = file.path.stat()
+        except FileNotFoundError:
+            # A run beside this one has just moved it.
+            return False
         identity = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if self._whole.get(file.filename) == identity:
             return True
         try:
             hash_file(file.path)
         except BundleError:
+            return False
+        except SpoolError:
+            if file.path.exists():
+                raise
             return False
         self._whole[file.filename] = identity
         return True
