@@ -52,7 +52,10 @@ class Keyring:
 
     def __init__(self, keys: Mapping[str, bytes], current: str, states: Mapping[str, KeyState] | None = None) -> None:
         """`states` may be left out for versions that are neither in preparation nor destroyed. Raises KeyFileError."""
-        self._states = dict.fromkeys(keys, KeyState.RETIRING) | dict(states or {}) | {current: KeyState.ACTIVE}
+        self._states = dict(states or {})
+        for version in keys:
+            self._states.setdefault(version, KeyState.RETIRING)
+        self._states[current] = KeyState.ACTIVE
         if current not in keys:
             msg = f"The current key version {current!r} is not in the keyring."
             raise KeyFileError(msg)

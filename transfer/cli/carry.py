@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from transfer.bundle.names import kind_name, network_name
-from transfer.cli.options import AsJson, ImportingNetwork, folder_of, network_or_none
+from transfer.cli.errors import NotWaitingError, UsageRefusedError
+from transfer.cli.options import AsJson, ExportDir, ImportDir, ImportingNetwork, folder_of, network_or_none
 from transfer.cli.output import Output, count_text, printable, size_text, summary_text
+from transfer.custody.numbers import format_numbers, parse_numbers
 from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
 from transfer.spool.medium import DeliverReport, TakeReport
@@ -24,10 +26,7 @@ _DAMAGED_IN_OUTBOX = "The next export run seals it again or sets it aside; take 
 
 def take(
     medium: Medium,
-    export_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="EXPORT_DIR", help="The folder in which the service puts its bundles.", show_default=False),
-    ] = None,
+    export_dir: ExportDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy every waiting bundle to a medium, the most urgent first, as far as there is room.
@@ -44,9 +43,41 @@ def take(
         _say_taken(output, report, medium)
 
 
+def resend(
+    numbers: Annotated[str, typer.Argument(metavar="NUMBERS", help="For example 118-121,130.")],
+    medium: Medium,
+    export_dir: ExportDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy these bundles to a medium once more, byte for byte as they were sealed, whatever is on it already.
+
+    They must wait in the outbox: what the other network has acknowledged need not be carried, and what was given up
+    went out in other bundles.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
+        try:
+            wanted = parse_numbers(numbers)
+        except ValueError as error:
+            msg = f"{error}."
+            raise UsageRefusedError(msg) from None
+        with output.progress("taking") as on_progress:
+            report = take_bundles(outbox, medium, numbers=frozenset(wanted), on_progress=on_progress)
+        found = {one.header.sequence for one in report.taken} | {one.header.sequence for one in report.left_behind}
+        absent = [number for number in wanted if number not in found]
+        if absent and not report.refused:
+            message = f"{format_numbers(absent)} do not wait in the outbox."
+            next_step = "`transfer status` shows what became of a number: acknowledged, given up, or never sealed."
+            output.failure(NotWaitingError(message, next_step=next_step))
+        _say_taken(output, report, medium)
+
+
 def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
     for one in report.taken:
         output.line(f"taken  {_carried_text(one)}")
+    if report.unwritten is not None:
+        output.warning(f"not written down: {printable(report.unwritten.message)}")
     refused = [
         output.failure(one.error, one.path, _DAMAGED_IN_OUTBOX) | {"path": str(one.path)} for one in report.refused
     ]
@@ -56,6 +87,7 @@ def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
             "already_there": [_carried(one) for one in report.already_there],
             "left_behind": [_candidate(one) for one in report.left_behind],
             "refused": refused,
+            "medium": report.marker.name if report.marker is not None else "",
             "safe_to_remove": True,
         }
     )
@@ -67,17 +99,13 @@ def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
         (len(refused), "refused"),
     )
     output.line(summary_text(counts) or "Nothing waits to be carried.")
-    output.line(f"{printable(medium)} is safe to remove.", style="bold green")
+    named = f" ({report.marker.name})" if report.marker is not None else ""
+    output.line(f"{printable(medium)}{named} is safe to remove.", style="bold green")
 
 
 def deliver(
     medium: Medium,
-    import_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="IMPORT_DIR", help="The folder in which the service looks for bundles.", show_default=False
-        ),
-    ] = None,
+    import_dir: ImportDir = None,
     to: ImportingNetwork = None,
     again: Annotated[
         bool,
@@ -104,6 +132,8 @@ def deliver(
 def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
     for one in report.delivered:
         output.line(f"delivered  {_carried_text(one)}")
+    if report.unwritten is not None:
+        output.warning(f"not written down: {printable(report.unwritten.message)}")
     refused = [output.failure(one.error, one.path) | {"path": str(one.path)} for one in report.refused]
     output.document(
         {
@@ -112,6 +142,7 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
             "left_behind": [_candidate(one) for one in report.left_behind],
             "other_direction": [_candidate(one) for one in report.other_direction],
             "refused": refused,
+            "medium": report.marker.name if report.marker is not None else "",
             "untouched": [{"path": str(one.path), "reason": _reason(one)} for one in report.untouched],
         }
     )
@@ -130,7 +161,8 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
     output.line(summary_text(counts) or "There is no bundle on the medium.")
     if report.delivered:
         output.line("The service's next import applies what was delivered.")
-    output.line(f"Nothing on {printable(medium)} was changed or deleted.")
+    kept = "was deleted; its journal says what was delivered" if report.marker is not None else "was changed or deleted"
+    output.line(f"Nothing on {printable(medium)} {kept}.")
 
 
 def _say_left_behind(output: Output, left: list[Candidate], where: str, next_step: str) -> None:

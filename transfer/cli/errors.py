@@ -71,3 +71,16 @@ class TransferMismatchError(CommandError):
 
     defect = "transfer-mismatch"
     default_next_step = "Run the same command again; files that are whole are skipped."
+
+
+class NotWaitingError(CommandError):
+    """A bundle that is asked for does not wait to be carried."""
+
+    defect = "not-waiting"
+
+
+class KeyInUseError(CommandError):
+    """A key is to be destroyed while bundles need it."""
+
+    defect = "key-in-use"
+    default_next_step = "Wait until they are acknowledged or imported; `transfer status` shows them."

@@ -9,11 +9,13 @@ from transfer.errors import (
     KeyFileError,
     KeysExistError,
     MediumError,
+    MediumLostError,
     MixedDirectionsError,
     NoSpaceError,
     ReadBackError,
     SpoolError,
     TransferError,
+    WrongMediumError,
 )
 
 
@@ -49,6 +51,8 @@ _CODES: tuple[tuple[type[TransferError], ExitCode], ...] = (
     (SpoolError, ExitCode.MISSING),
     (MixedDirectionsError, ExitCode.USAGE),
     (ReadBackError, ExitCode.REFUSED),
+    (WrongMediumError, ExitCode.REFUSED),
+    (MediumLostError, ExitCode.REFUSED),
     (MediumError, ExitCode.MISSING),
     (ServerUnreachableError, ExitCode.UNREACHABLE),
     (AccessDeniedError, ExitCode.DENIED),

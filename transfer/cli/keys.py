@@ -1,13 +1,29 @@
-"""`transfer keygen`: the keys of both networks in one step, and which file goes where."""
+"""`transfer keygen` and `transfer keys`: the keys of both networks, and changing them step by step."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from airlock.ops.v1.keys_pb2 import RevokeSigningKeyRequest
+from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
 
-from transfer.bundle.keyring import GeneratedKeys, SigningKey, generate_keys
-from transfer.cli.options import AsJson
-from transfer.cli.output import Output
+from transfer.bundle.keyring import GeneratedKeys, Keyring, KeyState, SigningKey, generate_keys
+from transfer.bundle.rotation import (
+    activated,
+    make_next_signing_key,
+    next_of,
+    promote_next_signing_key,
+    with_new_version,
+    without,
+    write_keyring,
+)
+from transfer.cli.access import CaFile, PasswordFile, Server, TokenFile, Username, signed_in
+from transfer.cli.errors import KeyInUseError, SettingMissingError
+from transfer.cli.options import AsJson, ExportDir, ImportDir, KeyringFile, SigningKeyFile, folder_of
+from transfer.cli.output import Output, count_text, printable
+from transfer.cli.server import CALL_SECONDS, refusals
+from transfer.spool.key_use import is_signed_with, versions_needed
 
 Placement = tuple[str, str, str, bool]
 """File, network, setting that names it there, and whether it is secret."""
@@ -58,3 +74,169 @@ def keygen(
         output.line()
         output.line("Carry each network's files to it by hand, readable by its service only. Then delete the others")
         output.line("from there: a signing key is never on both networks. Keep a copy of all of them locked away.")
+
+
+class Kind(StrEnum):
+    """Which keys are rotated."""
+
+    ENCRYPTION = "encryption"
+    SIGNING = "signing"
+
+
+keys_app = typer.Typer(help="Show and change keys, step by step and without a day off.", no_args_is_help=True)
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the keyring, such as v2.")]
+
+
+@keys_app.command("show")
+def show(keyring_file: KeyringFile = None, signing_key_file: SigningKeyFile = None, as_json: AsJson = False) -> None:
+    """Show the versions of a keyring with their states, and the ids of the signing keys; never a key itself."""
+    output = Output(as_json=as_json)
+    with output.refusals():
+        states = dict(Keyring.from_file(keyring_file).states) if keyring_file is not None else {}
+        signing = _signing_ids(signing_key_file) if signing_key_file is not None else {}
+        output.document({"encryption": states, "signing": signing})
+        for version, state in states.items():
+            output.line(f"{version:<8} {state}")
+        for name, key_id in signing.items():
+            output.line(f"{name:<8} signs as {key_id}")
+
+
+@keys_app.command("rotate")
+def rotate(
+    kind: Annotated[Kind, typer.Argument(help="encryption or signing.")],
+    keyring_file: KeyringFile = None,
+    signing_key_file: SigningKeyFile = None,
+    export_dir: ExportDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the next step of a rotation.
+
+    encryption: puts one more version into the keyring, in preparation. Bring the file to the other network, then
+    activate the version on each, on any day.
+
+    signing: makes the next signing key, which the service announces under the present one. Run again after some trips,
+    it puts the new key in the place of the old one, once the service signs with it; until then it says so and changes
+    nothing.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        if kind is Kind.ENCRYPTION:
+            _rotate_encryption(output, _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE"))
+        else:
+            _rotate_signing(output, _named(signing_key_file, "--signing-key", "SIGNING_KEY_FILE"), export_dir)
+
+
+@keys_app.command("activate")
+def activate(version: Version, keyring_file: KeyringFile = None, as_json: AsJson = False) -> None:
+    """Seal new bundles with this version; the one before it opens older bundles until it is destroyed.
+
+    Where the other network has not got the version yet, the service goes on with the one that both have.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
+        keyring = activated(Keyring.from_file(path), version)
+        write_keyring(path, keyring)
+        output.document({"active": version})
+        output.line(f"{version} is active; the service seals with it from its next export.")
+
+
+@keys_app.command("destroy")
+def destroy(
+    version: Version,
+    keyring_file: KeyringFile = None,
+    export_dir: ExportDir = None,
+    import_dir: ImportDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a retiring version's key for good, on this network; its name is never given again.
+
+    Refused while a bundle in the outbox, the inbox or quarantine needs it. Do it on both networks, and with their
+    copies that are locked away.
+    """
+    output = Output(as_json=as_json)
+    with output.refusals():
+        path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
+        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
+        inbox = folder_of(import_dir, "--import-dir", "IMPORT_DIR")
+        keyring = without(Keyring.from_file(path), version)
+        needed = versions_needed(outbox, inbox)[version]
+        if needed:
+            msg = f"{count_text(needed, 'bundle')} in this network's folders need key version {version}."
+            raise KeyInUseError(msg)
+        write_keyring(path, keyring)
+        output.document({"destroyed": version})
+        output.line(f"{version} is destroyed here. Whatever it sealed can no longer be opened on this network.")
+
+
+@keys_app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="64 hexadecimal digits, as `keys show` prints it.")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the audit trail.")],
+    server: Server,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept nothing more that this signing key of the other network signed, whatever file or bundle names it."""
+    output = Output(as_json=as_json)
+    with output.refusals(), signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
+        with refusals(server):
+            request = RevokeSigningKeyRequest(key_id=key_id, reason=reason)
+            answer = OpsServiceStub(channel).RevokeSigningKey(request, metadata=caller, timeout=CALL_SECONDS)
+        output.document({"revoked": key_id, "trusted_keys": answer.trusted_keys})
+        left = count_text(answer.trusted_keys, "key")
+        output.line(f"{printable(key_id)} is revoked; {left} of the other network still count.")
+        if not answer.trusted_keys:
+            output.warning("no bundle is accepted until a key is added to PEER_SIGNING_KEYS_FILE")
+
+
+def _rotate_encryption(output: Output, path: Path) -> None:
+    keyring = Keyring.from_file(path)
+    waiting = [version for version, state in keyring.states.items() if state is KeyState.PRE]
+    if not waiting:
+        keyring, version = with_new_version(keyring)
+        write_keyring(path, keyring)
+        waiting = [version]
+        output.line(f"{version} is in the keyring, in preparation.")
+    else:
+        output.line(f"{waiting[0]} is in preparation already; nothing was changed.")
+    output.document({"in_preparation": waiting[0]})
+    output.line("Bring this keyring to the other network by hand. Then, on each network, on any day:")
+    output.line(f"  transfer keys activate {waiting[0]}")
+
+
+def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None:
+    coming = next_of(path)
+    if not coming.exists():
+        key = make_next_signing_key(path)
+        output.document({"next": key.key_id.hex(), "step": "announced"})
+        output.line(f"Made {coming}, which signs as {key.key_id.hex()[:16]}.")
+        output.line("The service announces it in its next bundles and signs with it once the other network has")
+        output.line("confirmed one of them. Run the same command again after that.")
+        return
+    key = SigningKey.load(coming)
+    if not is_signed_with(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), key.key_id):
+        output.document({"next": key.key_id.hex(), "step": "announced"})
+        output.line(f"{key.key_id.hex()[:16]} is announced and not confirmed yet; nothing was changed.")
+        output.line("Let bundles go there and back, then run the same command again.")
+        return
+    kept = promote_next_signing_key(path)
+    output.document({"signs": key.key_id.hex(), "retired": str(kept), "step": "done"})
+    output.line(f"{path} is now the new key, {key.key_id.hex()[:16]}; the old one is kept as {kept.name}.")
+    output.line("On the other network, revoke the old one: transfer keys revoke " + SigningKey.load(kept).key_id.hex())
+
+
+def _signing_ids(path: Path) -> dict[str, str]:
+    coming = next_of(path)
+    named = [("present", path), *([("next", coming)] if coming.exists() else [])]
+    return {name: SigningKey.load(file).key_id.hex() for name, file in named}
+
+
+def _named(path: Path | None, option: str, variable: str) -> Path:
+    if path is None:
+        msg = f"No file is given: neither {option} nor {variable} is set."
+        raise SettingMissingError(msg, next_step=f"Set {option} FILE, or {variable} as for the service.")
+    return path

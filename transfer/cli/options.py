@@ -48,6 +48,14 @@ SigningKeyFile = Annotated[
         show_default=False,
     ),
 ]
+ExportDir = Annotated[
+    Path | None,
+    typer.Option(envvar="EXPORT_DIR", help="The folder in which the service puts its bundles.", show_default=False),
+]
+ImportDir = Annotated[
+    Path | None,
+    typer.Option(envvar="IMPORT_DIR", help="The folder in which the service looks for bundles.", show_default=False),
+]
 ImportingNetwork = Annotated[
     str | None,
     typer.Option(

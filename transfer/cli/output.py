@@ -78,6 +78,11 @@ class Output:
         if not self.as_json:
             self._err.print(Text(text, style="yellow"))
 
+    def clear(self) -> None:
+        """An empty screen on a terminal, an empty line elsewhere; nothing with `--json`."""
+        if not self.as_json:
+            self._out.clear() if self._out.is_terminal else self._out.print()
+
     def document(self, content: dict[str, Any] | list[Any]) -> None:
         """The one JSON document; nothing without `--json`."""
         if self.as_json:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from transfer.cli import carry, contents, keys, looking, wire, writing
+from transfer.cli import carry, contents, keys, looking, media, status, streams, wire, writing
 from transfer.cli.errors import UsageRefusedError
 from transfer.cli.exits import ExitCode
 from transfer.cli.output import Output
+from transfer.cli.quarantine import quarantine_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +66,17 @@ def _no_command(context: typer.Context) -> None:
 
 
 app.command("keygen", rich_help_panel="Set up")(keys.keygen)
+app.add_typer(keys.keys_app, name="keys", rich_help_panel="Set up")
+app.add_typer(media.medium_app, name="medium", rich_help_panel="Set up")
 app.command("take", rich_help_panel="Carry")(carry.take)
 app.command("deliver", rich_help_panel="Carry")(carry.deliver)
+app.command("resend", rich_help_panel="Carry")(carry.resend)
+app.command("status", rich_help_panel="Keep watch")(status.status)
+app.command("journal", rich_help_panel="Keep watch")(media.journal)
+app.command("report", rich_help_panel="Keep watch")(streams.report)
+app.add_typer(quarantine_app, name="quarantine", rich_help_panel="Keep watch")
+app.command("void", rich_help_panel="Decide")(streams.void)
+app.add_typer(streams.epoch_app, name="epoch", rich_help_panel="Decide")
 app.command("inspect", rich_help_panel="Look")(looking.inspect)
 app.command("verify", rich_help_panel="Look")(looking.verify)
 app.command("cat", rich_help_panel="Look")(contents.cat)

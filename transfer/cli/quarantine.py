@@ -1,0 +1,187 @@
+"""`transfer quarantine`: refused files, of a service or of an inbox's folder."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
+from airlock.ops.v1.quarantine_pb2 import (
+    DiscardQuarantinedFileRequest,
+    GetQuarantinedFileRequest,
+    ListQuarantineRequest,
+    ReleaseQuarantinedFileRequest,
+)
+from google.protobuf.json_format import MessageToDict
+
+from transfer.cli.access import CaFile, OptionalServer, PasswordFile, TokenFile, Username, signed_in
+from transfer.cli.options import AsJson, ImportDir, folder_of
+from transfer.cli.output import Output, count_text, printable, size_text
+from transfer.cli.server import CALL_SECONDS, refusals
+from transfer.spool.inbox import Inbox
+from transfer.spool.journal import Journal
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The file's name in quarantine, as `list` shows it.")]
+_PAGE = 200
+
+quarantine_app = typer.Typer(
+    help="Look at refused files, import one again, or delete one. With --server the service does it and audits it.",
+    no_args_is_help=True,
+)
+
+
+class _Place:
+    """A quarantine: behind a service, or in a folder."""
+
+    def __init__(self, import_dir: Path | None, server: str | None, access: tuple[Any, ...]) -> None:
+        self._import_dir = import_dir
+        self._server = server
+        self._access = access
+
+    def files(self) -> list[dict[str, Any]]:
+        if self._server is None:
+            return [_of_folder(file.name, file.size, file.reason) for file in self._inbox().quarantine_folder.files()]
+        files: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            answer = self._call("ListQuarantine", ListQuarantineRequest(page_size=_PAGE, page_token=token))
+            files += [_of_service(file) for file in answer.files]
+            token = answer.next_page_token
+            if not token:
+                return files
+
+    def find(self, name: str) -> dict[str, Any]:
+        if self._server is None:
+            file = self._inbox().quarantine_folder.find(name)
+            return _of_folder(file.name, file.size, file.reason)
+        return _of_service(self._call("GetQuarantinedFile", GetQuarantinedFileRequest(name=name)).file)
+
+    def release(self, name: str) -> None:
+        if self._server is not None:
+            self._call("ReleaseQuarantinedFile", ReleaseQuarantinedFileRequest(name=name))
+            return
+        self._inbox().release(name)
+        self._note("released", name)
+
+    def discard(self, name: str) -> None:
+        if self._server is not None:
+            self._call("DiscardQuarantinedFile", DiscardQuarantinedFileRequest(name=name))
+            return
+        self._inbox().quarantine_folder.discard(name)
+        self._note("discarded", name)
+
+    def _inbox(self) -> Inbox:
+        return Inbox(folder_of(self._import_dir, "--import-dir", "IMPORT_DIR"))
+
+    def _note(self, action: str, name: str) -> None:
+        journal = Journal(folder_of(self._import_dir, "--import-dir", "IMPORT_DIR"))
+        journal.write(journal.entry(action, file=name))
+
+    def _call(self, method: str, request: Any) -> Any:  # noqa: ANN401 - any call of the service
+        assert self._server is not None
+        with signed_in(self._server, *self._access) as (channel, caller), refusals(self._server):
+            return getattr(OpsServiceStub(channel), method)(request, metadata=caller, timeout=CALL_SECONDS)
+
+
+@quarantine_app.command("list")
+def list_files(
+    import_dir: ImportDir = None,
+    server: OptionalServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List refused files, the oldest first, each with its defect."""
+    output = Output(as_json=as_json)
+    with output.refusals():
+        files = _Place(import_dir, server, (ca_file, token_file, username, password_file)).files()
+        output.document(files)
+        for file in files:
+            number = f"number {file['sequence']}" if file["sequence"] else "no trusted number"
+            times = f"  brought {file['times']} times" if file["times"] > 1 else ""
+            output.line(f"{printable(file['name'])}  {printable(file['defect'])}  {number}{times}")
+        output.line(f"{count_text(len(files), 'file')} in quarantine." if files else "Nothing is in quarantine.")
+
+
+@quarantine_app.command("show")
+def show(
+    name: Name,
+    import_dir: ImportDir = None,
+    server: OptionalServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show why a file was refused and what to do about it."""
+    output = Output(as_json=as_json)
+    with output.refusals():
+        file = _Place(import_dir, server, (ca_file, token_file, username, password_file)).find(name)
+        output.document(file)
+        for label, value in (
+            ("file", file["name"]),
+            ("came as", file["original"]),
+            ("size", size_text(file["size_bytes"])),
+            ("sha256", file["checksum"]),
+            ("number", f"{file['sequence']} of epoch {file['epoch']}" if file["sequence"] else "not trusted"),
+            ("refused", file["quarantined_at"]),
+            ("defect", file["defect"]),
+            ("cause", file["message"]),
+            ("next", file["next_step"]),
+        ):
+            output.line(f"{label:<8} {printable(value)}")
+        output.line(f"then     transfer quarantine release {printable(file['name'])}")
+
+
+@quarantine_app.command("release")
+def release(
+    name: Name,
+    import_dir: ImportDir = None,
+    server: OptionalServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a file back into the inbox, after an upgrade or with a new key; the next import decides on it anew."""
+    output = Output(as_json=as_json)
+    with output.refusals():
+        _Place(import_dir, server, (ca_file, token_file, username, password_file)).release(name)
+        output.document({"released": name})
+        output.line(f"{printable(name)} is in the inbox again; the service's next import decides on it.")
+
+
+@quarantine_app.command("discard")
+def discard(
+    name: Name,
+    import_dir: ImportDir = None,
+    server: OptionalServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a refused file. A number that was refused stays so until its sender gives it up (`transfer void`)."""
+    output = Output(as_json=as_json)
+    with output.refusals():
+        _Place(import_dir, server, (ca_file, token_file, username, password_file)).discard(name)
+        output.document({"discarded": name})
+        output.line(f"{printable(name)} is deleted.")
+
+
+def _of_folder(name: str, size: int, reason: dict[str, Any]) -> dict[str, Any]:
+    texts = {key: str(reason.get(key, "")) for key in ("defect", "message", "next_step", "original", "quarantined_at")}
+    numbers = {
+        key: value if isinstance(value := reason.get(key, 0), int) else 0 for key in ("epoch", "sequence", "times")
+    }
+    return {"name": name, "size_bytes": size, "checksum": str(reason.get("sha256", "")), **texts, **numbers}
+
+
+def _of_service(file: Any) -> dict[str, Any]:  # noqa: ANN401 - a QuarantinedFile
+    found = MessageToDict(file, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    numbers = {key: int(found.get(key, 0)) for key in ("size_bytes", "epoch", "sequence", "times")}
+    return {"quarantined_at": "", **found, **numbers}
