@@ -26,6 +26,7 @@ from common.settings_sources import (
 __all__ = ["NetworkSettings", "SettingProblem", "SettingsError", "load_settings"]
 
 Seconds = Annotated[int, Field(ge=1, le=86_400, description="Give whole seconds, 1 to 86400.")]
+Days = Annotated[int, Field(ge=1, le=3650, description="Give whole days, 1 to 3650.")]
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
 _POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _REDIS = ("redis://", "rediss://", "unix://")
@@ -111,6 +112,11 @@ class NetworkSettings(BaseSettings):
     import_seconds: Seconds = 30
     import_users_seconds: Seconds = 60
     execute_sweep_seconds: Seconds = 30
+    clean_up_cron: str = Field(
+        "0 2 * * *", pattern=r"^\S+( \S+){4}$", description="Give five cron fields, in UTC: 0 2 * * *."
+    )
+    keep_sent_days: Days = 7
+    keep_received_days: Days = 30
 
     airlock_kill_at: str | None = Field(
         None, max_length=100, description="It is for fault tests with SANDBOX=true; leave it unset."

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from common import clock
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
-from common.batches.from_settings import batch_context
+from common.batches.from_settings import batch_context, keeping
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -102,7 +102,10 @@ async def build_app(
     # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
     changes = ListenedChanges(database.url if settings.database_prepared_statements else None)
     exchange = Exchange(
-        batch_context(settings, database, moment=moment, steps=steps), _sources(), _sinks(cache, moment)
+        batch_context(settings, database, moment=moment, steps=steps),
+        _sources(),
+        _sinks(cache, moment),
+        keeping(settings),
     )
     parts = RequestParts(
         database=database,

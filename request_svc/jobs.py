@@ -11,6 +11,8 @@ from common.cli.service import ServiceApp
 from common.jobs.job import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from common.batches.reports import ExportReport, ImportReport
     from request_svc.settings import RequestSettings
 
@@ -25,6 +27,7 @@ def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
         Job(name="export_requests", run=export_requests, every=settings.export_requests_seconds),
         Job(name="import_users", run=import_bundles, every=settings.import_users_seconds),
         Job(name="import_responses", run=import_bundles, every=settings.import_seconds),
+        Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
     )
 
 
@@ -36,3 +39,8 @@ async def export_requests(app: JobApp) -> ExportReport:
 async def import_bundles(app: JobApp) -> ImportReport:
     """Users and answers from the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
     return await app.exchange.import_waiting()
+
+
+async def clean_up(app: JobApp) -> Mapping[str, int]:
+    """Files of bundles that are acknowledged, or long imported, and what killed programs left half-written."""
+    return await app.exchange.clean_up()

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from common import clock
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
-from common.batches.from_settings import batch_context
+from common.batches.from_settings import batch_context, keeping
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -111,7 +111,7 @@ async def build_app(
     broker = make_broker(settings)
     users = UserContext(database, PostgresUsers(), auth.hasher)
     batches = batch_context(settings, database, moment=moment, steps=steps)
-    exchange = Exchange(batches, _sources(settings), _sinks(BrokerJobQueue(broker)))
+    exchange = Exchange(batches, _sources(settings), _sinks(BrokerJobQueue(broker)), keeping(settings))
     shared = shared_services(
         settings=settings,
         auth=auth,

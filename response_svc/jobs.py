@@ -42,6 +42,7 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
             quiet=True,
         ),
         Job(name="export_responses", run=export_responses, every=settings.export_responses_seconds),
+        Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
     )
 
 
@@ -63,3 +64,8 @@ async def execute_waiting(app: JobApp) -> Mapping[str, int]:
 async def export_responses(app: JobApp) -> ExportReport:
     """Answers and final failures into bundles of at most 500."""
     return await app.exchange.export(network_pb2.BUNDLE_KIND_RESPONSES)
+
+
+async def clean_up(app: JobApp) -> Mapping[str, int]:
+    """Files of bundles that are acknowledged, or long imported, and what killed programs left half-written."""
+    return await app.exchange.clean_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from common.batches.clean_up import DEFAULT_KEEPING, Keeping, clean_up
 from common.batches.run_export import run_export, run_status
 from common.batches.run_import import run_imports
 
@@ -25,6 +26,7 @@ class Exchange:
     context: BatchContext
     sources: Mapping[BundleKind.ValueType, ExportSource]
     sinks: Mapping[BundleKind.ValueType, SinkFactory]
+    keeping: Keeping = DEFAULT_KEEPING
 
     async def export(self, kind: BundleKind.ValueType, *, wait: bool = False) -> ExportReport:
         """Seals what there is of one kind, bundle after bundle. See `run_export`; KeyError if it is not sent here."""
@@ -37,6 +39,10 @@ class Exchange:
     async def import_waiting(self, *, wait: bool = False) -> ImportReport:
         """Applies what lies in the inbox, whatever kind it is. See `run_imports`."""
         return await run_imports(self.context, sinks=self.sinks, sources=self.sources, wait=wait)
+
+    async def clean_up(self) -> dict[str, int]:
+        """Deletes files of bundles that nobody needs any more. See `clean_up`."""
+        return await clean_up(self.context, self.keeping)
 
 
 class HasExchange(Protocol):

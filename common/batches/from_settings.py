@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from common import clock
+from common.batches.clean_up import DEFAULT_KEEPING, Keeping
 from common.batches.context import BatchContext
 from common.batches.measure import measure_run
 from common.batches.steps import kill_at, no_steps
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from common.batches.steps import Step
     from common.database.transaction import Database
     from common.settings import NetworkSettings
+
+
+def keeping(settings: NetworkSettings) -> Keeping:
+    """How long files are kept that nobody needs any more."""
+    return Keeping(
+        sent=timedelta(days=settings.keep_sent_days),
+        received=timedelta(days=settings.keep_received_days),
+        half=DEFAULT_KEEPING.half,
+    )
 
 
 def batch_context(

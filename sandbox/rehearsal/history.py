@@ -67,6 +67,8 @@ class History:
     operators: dict[str, Operator] = field(default_factory=dict)
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
     windows: list[Window] = field(default_factory=list)
+    freed_too_early: list[str] = field(default_factory=list)
+    files_freed: int = 0
 
     async def begin(self) -> None:
         """Three users on the Response Network; most of the times they have crossed before the trouble begins."""
@@ -94,6 +96,8 @@ class History:
                 if self._happens(0.5):
                     self.courier.collect(side, self.clock())
                 await self._misfortune(side)
+        for side in self.sides.values():
+            await self._clean_up(side)
         if self._happens(0.4):
             self.locksmith.act(self.choose)
         for operator in self.operators.values():
@@ -103,6 +107,25 @@ class History:
                 await operator.give_something_up(self.choose)
             if self._happens(0.2):
                 await operator.try_again(self.choose)
+
+    async def _clean_up(self, side: Side) -> None:
+        """What is deleted must be held by the other network, unless that was set back since it said so."""
+        deleted = await side.clean_up()
+        peer = self.sides["response" if side.name == "request" else "request"]
+        if not deleted or any(window.side == peer.name for window in self.windows):
+            return
+        sent = await side.rows(
+            "SELECT e.filename, e.digest, e.epoch < (SELECT max(epoch) FROM streams) AS ended "
+            "FROM export_batches e WHERE e.filename = ANY(:names)",
+            names=deleted,
+        )
+        held = {
+            bytes(row.digest)
+            for row in await peer.rows("SELECT digest FROM stream_bundles WHERE direction = 'incoming'")
+        }
+        known = {row.filename for row in sent if row.ended or bytes(row.digest) in held}
+        self.freed_too_early += [name for name in deleted if name not in known]
+        self.files_freed += len(deleted)
 
     async def settle(self) -> dict[str, StreamsView]:
         """Late media come, then a good courier walks until nothing moves, now and after the weekly heartbeat."""
@@ -221,6 +244,7 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
             await history.day()
         streams = await history.settle()
         findings = await check(sides, history.people, history.windows, streams)
+        findings.violations += [f"{name} was deleted and nobody holds it" for name in history.freed_too_early]
         findings.violations += [text for operator in history.operators.values() for text in operator.false_alarms]
     finally:
         for name, side in sides.items():
@@ -237,6 +261,7 @@ def _events(history: History) -> dict[str, int]:
     for name, side in history.sides.items():
         for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
             events[what] = events.get(what, 0) + times
+    events["deleted a sent bundle"] = history.files_freed
     if history.windows:
         events["restored database"] = len(history.windows)
     return events

@@ -115,6 +115,15 @@ class Side:
         """The import job."""
         return await self.run(self.exchange.import_waiting)
 
+    async def clean_up(self) -> list[str]:
+        """The clean-up job; the names of the bundle files that it deleted from the outbox."""
+        outbox = self.exchange.context.outbox
+        before = {file.filename for file in (*outbox.acknowledged(), *outbox.voided(), *outbox.waiting())}
+        await self.run(self.exchange.clean_up)
+        return sorted(
+            before - {file.filename for file in (*outbox.acknowledged(), *outbox.voided(), *outbox.waiting())}
+        )
+
     async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
         """What the database says."""
         async with self.app.database.transaction() as transaction:

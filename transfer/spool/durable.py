@@ -24,6 +24,11 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex[:12]}{_TEMPORARY_SUFFIX}")
 
 
+def is_half_file(name: str) -> bool:
+    """Whether a file is called as `temporary_beside` names one."""
+    return name.startswith(".") and name.endswith(_TEMPORARY_SUFFIX)
+
+
 def fsync_directory(folder: str | os.PathLike[str]) -> None:
     """Makes the names in a folder durable. Raises SpoolError."""
     try:

@@ -25,7 +25,7 @@ from transfer.bundle.peek import peek_descriptor
 from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, SpoolError, TransferError, spool_error
 from transfer.spool.brought import BroughtIndex
-from transfer.spool.durable import durable_file, make_folder, remove_durably, replace_durably
+from transfer.spool.durable import durable_file, is_half_file, make_folder, remove_durably, replace_durably
 from transfer.spool.journal import JOURNAL_NAME
 from transfer.spool.quarantine import Quarantine
 
@@ -165,11 +165,22 @@ class Inbox:
         replace_durably(source, target)
         return target
 
-    def clean(self, older_than: datetime) -> int:
-        """Deletes archived files and forgotten private copies from before that moment; returns how many."""
+    def clean_archive(self, older_than: datetime) -> int:
+        """Deletes bundles that were archived before that moment; returns how many."""
+        return self._clean(_entries(self.root / ARCHIVE), older_than)
+
+    def clean_half_files(self, older_than: datetime) -> int:
+        """Deletes private copies and half files that killed programs left before that moment; how many."""
+        folders = [self.root / kind_name(kind) for kind in KINDS]
+        half = [entry for folder in folders for entry in _entries(folder) if is_half_file(entry.name)]
+        return self._clean([*_entries(self.root / _STAGING), *half], older_than)
+
+    @staticmethod
+    def _clean(entries: list[os.DirEntry[str]], older_than: datetime) -> int:
         count = 0
-        for folder in (self.root / ARCHIVE, self.root / _STAGING):
-            for entry in _entries(folder):
+        for entry in entries:
+            # Another clean-up may run beside this one.
+            with contextlib.suppress(FileNotFoundError):
                 if entry.stat(follow_symlinks=False).st_ctime < older_than.timestamp():
                     count += remove_durably(Path(entry.path))
         return count

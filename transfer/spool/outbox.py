@@ -22,6 +22,7 @@ from transfer.bundle.verify import hash_file
 from transfer.errors import BundleError, SpoolError, spool_error
 from transfer.spool.durable import (
     copy_durably,
+    is_half_file,
     make_folder,
     remove_durably,
     replace_durably,
@@ -196,17 +197,12 @@ class Outbox:
         remove_durably(file.path.with_name(sidecar_filename(file.filename)))
         remove_durably(file.path)
 
-    def clean(self, older_than: datetime) -> int:
-        """Deletes what was moved to `acknowledged/` before that moment, and old half files; how many bundles."""
-        count = 0
-        for file in self.acknowledged():
-            if _moved_before(file.path, older_than):
-                self.remove(file)
-                count += 1
-        for path in _entries(self.root / _SEALING):
-            if _moved_before(path, older_than):
-                remove_durably(path)
-        return count
+    def clean_half_files(self, older_than: datetime) -> int:
+        """Deletes what killed programs left half-written before that moment; how many files."""
+        folders = (self.root / name for name in (*map(kind_name, KINDS), ACKNOWLEDGED, VOIDED))
+        half = [path for folder in folders for path in _entries(folder) if is_half_file(path.name)]
+        old = [path for path in (*_entries(self.root / _SEALING), *half) if _moved_before(path, older_than)]
+        return sum(remove_durably(path) for path in old)
 
     def _complete(self, header: BundleHeader, published: PublishedBundle) -> None:
         """Sidecar and `latest` are for people: a disk without room for them must stop nothing, least of all imports."""

@@ -18,6 +18,7 @@ from transfer.bundle.limits import MAX_FILE
 from transfer.bundle.verify import verify_file
 from transfer.errors import BundleError, HashMismatchError, LimitExceededError, SpoolError, WrongKeyError
 from transfer.spool import inbox as inbox_module
+from transfer.spool.durable import temporary_beside
 from transfer.spool.inbox import Inbox, InboxFile
 from transfer.spool.receiver import Receiver
 
@@ -272,8 +273,11 @@ def test_a_deep_folder_is_not_walked_without_end(inbox: Inbox, bundle: Path) -> 
 def test_old_archived_files_and_forgotten_copies_are_cleaned(inbox: Inbox, bundle: Path) -> None:
     shutil.copy(bundle, inbox.root / "archive" / "x")
     shutil.copy(bundle, inbox.root / ".staging" / "y")
-    assert inbox.clean(datetime.now(UTC) - timedelta(days=1)) == 0
-    assert inbox.clean(datetime.now(UTC) + timedelta(days=1)) == 2
+    temporary_beside(inbox.root / "requests" / "z").write_bytes(b"half")
+    for moved, archived, half in ((-1, 0, 0), (1, 1, 2)):
+        moment = datetime.now(UTC) + timedelta(days=moved)
+        assert inbox.clean_archive(moment) == archived
+        assert inbox.clean_half_files(moment) == half
 
 
 def test_a_bundle_received_in_pieces_lies_in_the_inbox_once(inbox: Inbox, bundle: Path) -> None:

@@ -17,6 +17,7 @@ from transfer.bundle.header import filename_of
 from transfer.bundle.names import LATEST_NAME, sidecar_filename
 from transfer.bundle.peek import PeekedEnds, peek
 from transfer.errors import SpoolError
+from transfer.spool.durable import temporary_beside
 from transfer.spool.outbox import Outbox, PublishedBundle
 
 if TYPE_CHECKING:
@@ -184,18 +185,19 @@ def test_names_that_are_no_bundles_are_never_moved(outbox: Outbox) -> None:
     assert not outbox.restore("notes.txt")
 
 
-def test_old_acknowledged_files_and_half_files_are_cleaned(outbox: Outbox) -> None:
-    old, fresh = publish(outbox, header(1)), publish(outbox, header(2))
-    outbox.acknowledge(old.path.name)
-    outbox.acknowledge(fresh.path.name)
-    half = outbox.temporary_path("half")
-    half.write_bytes(b"half")
+def test_old_half_files_are_cleaned_and_nothing_else(outbox: Outbox) -> None:
+    kept = publish(outbox, header(1))
+    half = [outbox.temporary_path("half"), temporary_beside(outbox.root / "requests" / LATEST_NAME)]
+    fresh = outbox.temporary_path("fresh")
+    for path in (*half, fresh):
+        path.write_bytes(b"half")
     week_ago = datetime.now(UTC) - timedelta(days=8)
-    for path in (outbox.root / "acknowledged" / old.path.name, half):
+    for path in (*half, kept.path):
         os.utime(path, (week_ago.timestamp(), week_ago.timestamp()))
-    assert outbox.clean(datetime.now(UTC) - timedelta(days=7)) == 1
-    assert [file.filename for file in outbox.acknowledged()] == [fresh.path.name]
-    assert not half.exists()
+    assert outbox.clean_half_files(datetime.now(UTC) - timedelta(days=7)) == 2
+    assert [path for path in half if path.exists()] == []
+    assert fresh.exists()
+    assert kept.path.exists()
 
 
 def test_two_runs_never_seal_into_one_file(outbox: Outbox) -> None:
