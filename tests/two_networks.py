@@ -209,16 +209,19 @@ class TwoNetworks:
 
     async def bring_user(self, username: str = "sara", **fields: Any) -> User:
         """Makes a user on the Response Network, carries him over and signs him in."""
-        metadata = await self.response.sign_in("admin")
+        await self.make_user(await self.response.sign_in("admin"), username, **fields)
+        await self.response.export("users")
+        self.carry(self.response, self.request)
+        await self.request.import_()
+        return User(self.request, await self.request.sign_in(username))
+
+    async def make_user(self, metadata: tuple[tuple[str, str], ...], username: str, **fields: Any) -> None:
+        """Makes a user on the Response Network; nothing is carried."""
         limits = {"rate_limit_per_minute": 10_000, "rate_limit_per_hour": 100_000, "rate_limit_per_day": 1_000_000}
         new = CreateUserRequest(
             username=username, email=f"{username}@example.org", password=PASSWORD, full_name=username, **limits | fields
         )
         await UserServiceStub(self.response.channel).CreateUser(new, metadata=metadata)
-        await self.response.export("users")
-        self.carry(self.response, self.request)
-        await self.request.import_()
-        return User(self.request, await self.request.sign_in(username))
 
     def carry(self, source: Side, destination: Side) -> None:
         """A whole walk: everything in the outbox, by way of an empty stick, into the other inbox."""

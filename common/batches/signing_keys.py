@@ -14,7 +14,6 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.batches.tables import OUTGOING, own_signing_keys, peer_signing_keys, stream_bundles
-from transfer.custody.state import Disposition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,13 +46,17 @@ async def announce(connection: AsyncConnection, keys: Keys, number: BundleNumber
 
 
 async def note_confirmed(connection: AsyncConnection, epoch: int, at: datetime) -> None:
-    """A key is confirmed once one of the bundles that announced it is acknowledged as applied."""
+    """A key is confirmed once one of the bundles that announced it is settled at the other network.
+
+    Settled by being applied, or by being given up: the latter is learned only from a later bundle that is applied, and
+    every later bundle announces the key too.
+    """
     numbers = stream_bundles.c
     carried = exists().where(
         numbers.direction == OUTGOING,
         numbers.epoch == epoch,
         numbers.sequence >= _OWN.c.announced_from,
-        numbers.disposition == Disposition.ACKNOWLEDGED,
+        numbers.acknowledged_at.is_not(None),
     )
     rows = await connection.execute(
         update(_OWN)

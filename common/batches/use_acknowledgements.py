@@ -71,7 +71,7 @@ async def use_acknowledgements(
         log.info("bundles_acknowledged", kind=kind_name(kind), bundles=len(batch_ids))
     if delivered:
         await note_acknowledged(connection, now)
-        await note_confirmed(connection, epoch, now)
+    await note_confirmed(connection, epoch, now)
     for sequence, reason in proved.refused.items():
         log.warning("bundle_refused_by_other_network", sequence=sequence, reason=reason)
     return sum(map(len, delivered.values()))

@@ -46,7 +46,10 @@ TokenFile = Annotated[
     typer.Option(help="A file with an access token.", rich_help_panel=SERVICE_PANEL, show_default=False),
 ]
 Username = Annotated[
-    str | None, typer.Option(help="Sign in with this name.", rich_help_panel=SERVICE_PANEL, show_default=False)
+    str | None,
+    typer.Option(
+        help="Sign in with this name.", envvar="AIRLOCK_USERNAME", rich_help_panel=SERVICE_PANEL, show_default=False
+    ),
 ]
 PasswordFile = Annotated[
     Path | None,

@@ -67,7 +67,7 @@ def resend(
         found = {one.header.sequence for one in report.taken} | {one.header.sequence for one in report.left_behind}
         absent = [number for number in wanted if number not in found]
         if absent and not report.refused:
-            message = f"{format_numbers(absent)} do not wait in the outbox."
+            message = f"Not waiting in the outbox: {format_numbers(absent)}."
             next_step = "`transfer status` shows what became of a number: acknowledged, given up, or never sealed."
             output.failure(NotWaitingError(message, next_step=next_step))
         _say_taken(output, report, medium)

@@ -63,6 +63,18 @@ async def test_a_new_signing_key_is_announced_under_the_old_one_and_used_once_it
     assert not (await first_frame(pair.request)).announced_signing_key, "what is confirmed is announced no more"
 
 
+async def test_status_bundles_that_replace_each_other_confirm_a_key_all_the_same(pair: Pair) -> None:
+    await pair.begin()
+    new = SigningKey(Ed25519PrivateKey.generate())
+    pair.request = pair.request.with_keys(next_signing_key=new)
+    for _ in range(3):
+        # Each gives up the one before it, whose acknowledgement is still on its way.
+        await pair.request.status(force=True)
+        await pair.response.status(force=True)
+        await pair.exchange()
+    assert signer_of(await sent(pair.request)) == new.key_id
+
+
 async def test_a_revoked_key_counts_no_more_though_a_file_and_a_bundle_name_it(pair: Pair) -> None:
     await pair.begin()
     new = SigningKey(Ed25519PrivateKey.generate())

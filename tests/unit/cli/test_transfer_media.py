@@ -178,5 +178,5 @@ def test_a_number_is_carried_once_more_byte_for_byte(station: Station) -> None:
     assert copy.read_bytes() == second.read_bytes()
     assert station.run("journal", "--json").document[-1]["action"] == "resent"
     absent = station.run("resend", "2,7-8", station.medium)
-    assert (absent.code, "7-8 do not wait" in absent.err) == (1, True)
+    assert (absent.code, "outbox: 7-8." in absent.err) == (1, True)
     assert station.run("resend", "8-7", station.medium).code == 2
