@@ -35,6 +35,7 @@ SETTINGS = {
     "PEER_SIGNING_KEYS_FILE": "trusted.pub",
     "EXPORT_DIR": "export",
     "IMPORT_DIR": "import",
+    "AIRLOCK_OPERATOR": "mina",
     "COLUMNS": "100",
 }
 
@@ -57,6 +58,7 @@ def prepare(root: Path, keys: GeneratedKeys) -> None:
     shutil.copy(waiting[0], root / "both-ways")
     shutil.copy(waiting[0], root / "sound.pb.enc")
     _damage(root, waiting[0].read_bytes())
+    (root / "stick").mkdir()
     hostile = root / "hostile"
     hostile.mkdir()
     shutil.copy(waiting[0], hostile)
@@ -112,6 +114,8 @@ def in_this_process(arguments: list[str], settings: dict[str, str]) -> tuple[str
 
 
 def without_digests(text: str) -> str:
-    """The text with digests and key ids made equal."""
+    """The text with digests, key ids and what the time of day makes of it made equal."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "<64 hexadecimal digits>", text)
-    return re.sub(r"\b[0-9a-f]{16}\b", "<key id>", text)
+    text = re.sub(r"\b[0-9a-f]{16}\b", "<key id>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "<time>", text)
+    return re.sub(r"\b\d+ (s|min|h|d)( \d+ (s|min|h))? ago", "<age>", text)
