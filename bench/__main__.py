@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench import bundle, imports, loop
+from bench import bundle, carrying, imports, loop, status
 
 
 def main() -> None:
     """Runs them all; each can be run alone as `python -m bench.<name>`."""
-    for measurement in (bundle, imports, loop):
+    for measurement in (bundle, imports, loop, carrying, status):
         measurement.main()
 
 

@@ -6,17 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, literal_column, select
+from sqlalchemy import func, literal_column, select
 
 from common.batches.stream_rows import read_streams
 from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
 from transfer.bundle.names import kind_from_name
-from transfer.custody.gaps import InFlight, gaps
+from transfer.custody.gaps import OVERDUE, gaps
 from transfer.custody.numbers import format_numbers, format_ranges
 from transfer.custody.state import Disposition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -95,24 +95,26 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
     """Both streams. Media come from the outbox's journal, quarantined files are counted in their folder."""
     streams = await read_streams(connection)
     outgoing, incoming = streams.outgoing, streams.incoming
-    flying = await _in_flight(connection, outgoing.epoch)
-    found = gaps(streams.peer, [InFlight(row.sequence, row.recorded_at) for row in flying], context.clock())
-    places = await asyncio.to_thread(context.outbox.media.places) if flying else {}
-    missing = await _missing(connection, incoming.epoch, incoming.cumulative)
+    flying = await _in_flight(connection, outgoing.epoch, context.clock() - OVERDUE)
+    found = gaps(streams.peer, flying.numbers, flying.overdue)
+    loads, on_no_medium = await asyncio.to_thread(context.outbox.media.loads, outgoing.epoch, flying.numbers)
+    # Where nothing was seen above the cumulative number there is nothing to look for.
+    complete = incoming.highest_seen <= incoming.cumulative
+    missing = [] if complete else await _missing(connection, incoming.epoch, incoming.cumulative)
     quarantined = await asyncio.to_thread(context.inbox.quarantine_folder.count)
     return StreamsView(
         OutgoingView(
             epoch=outgoing.epoch,
             last_sequence=outgoing.last_sequence,
             acknowledged_up_to=outgoing.cumulative,
-            in_flight=len(flying),
-            in_flight_bytes=sum(row.file_size_bytes or 0 for row in flying),
-            refused=_named([row.sequence for row in flying if row.refused_reason]),
+            in_flight=len(flying.numbers),
+            in_flight_bytes=flying.size_bytes,
+            refused=_named(flying.refused),
             proven_missing=_named(found.proven),
             suspected_missing=_named(found.suspected),
-            media=_loads(flying, places),
-            on_no_medium=sum(row.filename not in places for row in flying),
-            oldest_in_flight_at=min((row.recorded_at for row in flying), default=None),
+            media=loads,
+            on_no_medium=on_no_medium,
+            oldest_in_flight_at=flying.oldest,
             last_acknowledged_at=streams.last_acknowledged_at,
             alarm=outgoing.alarm,
         ),
@@ -122,7 +124,7 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
             highest_seen=incoming.highest_seen,
             missing=format_ranges(missing[:MAX_RANGES]),
             missing_count=sum(last - first + 1 for first, last in missing),
-            refused_count=await _refused(connection, incoming.epoch),
+            refused_count=0 if complete else await _refused(connection, incoming.epoch),
             quarantined_files=quarantined,
             last_received_at=streams.last_received_at,
             alarm=streams.incoming_alarm,
@@ -176,29 +178,42 @@ def _named(numbers: Sequence[int]) -> str:
     return ",".join(format_numbers(numbers).split(",")[:MAX_RANGES]) if numbers else ""
 
 
-def _loads(flying: Sequence[Row[Any]], places: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    loads: dict[str, int] = {}
-    for row in flying:
-        for medium in places.get(row.filename, ()):
-            loads[medium] = loads.get(medium, 0) + 1
-    return dict(sorted(loads.items()))
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    numbers: Collection[int]
+    size_bytes: int
+    oldest: datetime | None
+    refused: Sequence[int]
+    overdue: Sequence[int]
 
 
-async def _in_flight(connection: AsyncConnection, epoch: int) -> list[Row[Any]]:
-    same_number = and_(export_batches.c.epoch == _T.epoch, export_batches.c.sequence == _T.sequence)
-    file = (export_batches.c.filename, export_batches.c.file_size_bytes)
-    statement: Select[Any] = (
-        select(_T.sequence, _T.recorded_at, _T.refused_reason, *file)
-        .select_from(stream_bundles.join(export_batches, same_number))
-        .where(
-            _T.direction == OUTGOING,
-            _T.epoch == epoch,
-            _T.acknowledged_at.is_(None),
-            _T.disposition == Disposition.SEALED,
-        )
-        .order_by(_T.sequence)
+async def _in_flight(connection: AsyncConnection, epoch: int, overdue_before: datetime) -> _InFlight:
+    """Summed up by the database: after a month without a courier there are thousands."""
+    refused, overdue = _T.refused_reason.is_not(None), _T.recorded_at <= overdue_before
+    flying = (
+        _T.direction == OUTGOING,
+        _T.epoch == epoch,
+        _T.acknowledged_at.is_(None),
+        _T.disposition == Disposition.SEALED,
     )
-    return list(await connection.execute(statement))
+    statement = (
+        select(
+            func.count(),
+            func.min(_T.sequence),
+            func.max(_T.sequence),
+            func.coalesce(func.sum(export_batches.c.file_size_bytes), 0),
+            func.min(_T.recorded_at),
+            func.array_agg(_T.sequence).filter(refused),
+            func.array_agg(_T.sequence).filter(overdue, ~refused),
+        )
+        .select_from(stream_bundles.join(export_batches, export_batches.c.id == _T.batch_id))
+        .where(*flying)
+    )
+    count, first, last, size_bytes, oldest, refusals, late = (await connection.execute(statement)).one()
+    numbers: Collection[int] = range(first, last + 1) if count else ()
+    if len(numbers) != count:
+        numbers = frozenset(await connection.scalars(select(_T.sequence).where(*flying)))
+    return _InFlight(numbers, int(size_bytes), oldest, sorted(refusals or ()), late or ())
 
 
 async def _refused(connection: AsyncConnection, epoch: int) -> int:

@@ -7,21 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from transfer.custody.acknowledgements import PeerState
 
 # Longer than a courier who walks once a day and skips a weekend.
 OVERDUE: Final = timedelta(days=3)
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """A sealed bundle of ours that is not acknowledged."""
-
-    sequence: int
-    sealed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +25,16 @@ class Gaps:
     suspected: tuple[int, ...]
 
 
-def gaps(peer: PeerState | None, in_flight: Sequence[InFlight], now: datetime) -> Gaps:
-    """Sorts what is in flight by what the other network said last; None: it has never spoken in this epoch."""
+def gaps(peer: PeerState | None, in_flight: Iterable[int], overdue: Iterable[int]) -> Gaps:
+    """Sorts what is in flight by what the other network said last; None: it has never spoken in this epoch.
+
+    `overdue` are those of `in_flight` that were sealed OVERDUE or longer ago.
+    """
     highest = 0 if peer is None else peer.highest_seen
     arrived = [] if peer is None else [(run.first, run.last) for run in peer.runs]
-    proven, suspected = [], []
-    for one in in_flight:
-        if one.sequence > highest:
-            if now - one.sealed_at >= OVERDUE:
-                suspected.append(one.sequence)
-        elif not any(first <= one.sequence <= last for first, last in arrived):
-            proven.append(one.sequence)
-    return Gaps(tuple(proven), tuple(suspected))
+    proven = [
+        number
+        for number in in_flight
+        if number <= highest and not any(first <= number <= last for first, last in arrived)
+    ]
+    return Gaps(tuple(sorted(proven)), tuple(sorted(number for number in overdue if number > highest)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from transfer.spool.journal import JournalTail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from transfer.spool.journal import JournalEntry
@@ -29,6 +29,8 @@ class KnownMedium:
     since: str = ""
     last_seen: str = ""
     bundles: dict[str, JournalEntry] = field(default_factory=dict)
+    # The same by epoch and number.
+    numbers: dict[int, set[int]] = field(default_factory=dict)
 
 
 class MediaIndex:
@@ -40,16 +42,29 @@ class MediaIndex:
 
     def places(self) -> dict[str, list[str]]:
         """On which media each bundle is, by file name; those that are lost or retired do not count."""
+        places: dict[str, list[str]] = {}
+        for medium in self._in_use():
+            for filename in medium.bundles:
+                places.setdefault(filename, []).append(medium.name)
+        return places
+
+    def loads(self, epoch: int, numbers: Collection[int]) -> tuple[dict[str, int], int]:
+        """How many of these numbers of an epoch are on each medium, by its name, and how many on none."""
+        loads: dict[str, int] = {}
+        placed: set[int] = set()
+        for medium in self._in_use():
+            on_it = [number for number in medium.numbers.get(epoch, ()) if number in numbers]
+            if on_it:
+                loads[medium.name] = loads.get(medium.name, 0) + len(on_it)
+                placed.update(on_it)
+        return dict(sorted(loads.items())), len(numbers) - len(placed)
+
+    def _in_use(self) -> list[KnownMedium]:
         entries, fresh = self._tail.new_entries()
         if fresh:
             self._media = {}
         known_media(entries, self._media)
-        places: dict[str, list[str]] = {}
-        for medium in self._media.values():
-            if medium.state == "in use":
-                for filename in medium.bundles:
-                    places.setdefault(filename, []).append(medium.name)
-        return places
+        return [medium for medium in self._media.values() if medium.state == "in use"]
 
 
 def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] | None = None) -> dict[str, KnownMedium]:
@@ -68,6 +83,8 @@ def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] |
             medium.direction = entry.note if entry.action == "init" else medium.direction
             if entry.action == "init":
                 medium.bundles.clear()
+                medium.numbers.clear()
         elif entry.action in TAKEN:
             medium.bundles[entry.file] = entry
+            medium.numbers.setdefault(entry.epoch, set()).add(entry.sequence)
     return media

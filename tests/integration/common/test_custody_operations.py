@@ -112,7 +112,9 @@ async def test_streams_show_where_each_bundle_is(response: Network) -> None:
     (bundle,) = (await response.waiting()).bundles
     journal = Journal(response.context.outbox.root)
     journal.write(journal.entry("init", medium="stick-7", medium_id="m7", note="response-to-request"))
-    journal.write(journal.entry("took", medium="stick-7", medium_id="m7", file=bundle.filename, sequence=1))
+    epoch = (await response.streams()).outgoing.epoch
+    took = journal.entry("took", medium="stick-7", medium_id="m7", file=bundle.filename, epoch=epoch, sequence=1)
+    journal.write(took)
     streams = await response.streams()
     assert json_format.MessageToDict(streams.outgoing.media[0]) == {"name": "stick-7", "bundles": 1}
     assert (streams.outgoing.in_flight, streams.outgoing.on_no_medium) == (1, 0)
