@@ -143,6 +143,11 @@ rehearse: $(READY) ## 200 histories of lost, late and damaged media, dying proce
 bench: $(READY) ## Speed and memory as ratios taken in the same run
 	python -m bench
 
+.PHONY: fuzz
+fuzz: $(READY) ## The bundle reader against 20,000 random cases for each of its fuzz tests (again with SEED=…)
+	@seed=$${SEED:-$$RANDOM}; echo "Seed $$seed; the same cases again: make fuzz SEED=$$seed"; \
+	pytest $(PYTEST_FLAGS) tests/fuzz --hypothesis-profile=fuzz --hypothesis-seed=$$seed --timeout=0
+
 .PHONY: clean
 clean: ## Remove the environment and everything that was made beside the code
 	rm -rf $(VENV) .airlock .tools .elasticsearch .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* *.egg-info

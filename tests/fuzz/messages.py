@@ -31,8 +31,28 @@ def messages(draw: st.DrawFn, kind: type[Made]) -> Made:
     return message
 
 
+@st.composite
+def nearly(draw: st.DrawFn, original: Made) -> Made:
+    """A message that differs from the original in at most two fields of it, or of the message in its oneof."""
+    message = type(original)()
+    message.CopyFrom(original)
+    inner: Message = message
+    for oneof in message.DESCRIPTOR.oneofs:
+        inner = getattr(message, message.WhichOneof(oneof.name) or oneof.fields[0].name)
+    plain = [field for field in inner.DESCRIPTOR.fields if field.message_type is None]
+    fields = draw(st.lists(st.sampled_from(plain), max_size=2, unique_by=lambda field: field.name))
+    for field in fields:
+        inner.ClearField(field.name)
+    _set(draw, inner, fields, 0)
+    return message
+
+
 def _fill(draw: st.DrawFn, message: Message, depth: int) -> None:
-    for field in _chosen(draw, message.DESCRIPTOR):
+    _set(draw, message, _chosen(draw, message.DESCRIPTOR), depth)
+
+
+def _set(draw: st.DrawFn, message: Message, fields: list[FieldDescriptor], depth: int) -> None:
+    for field in fields:
         if field.message_type is None:
             value = _scalar(field)
             if field.is_repeated:

@@ -73,7 +73,7 @@ def frames_of(data: bytes, sizes: list[int]) -> list[bytes] | type[BundleError]:
     return frames
 
 
-@cases(600)
+@cases(300)
 @given(st.one_of(STREAMS, FRAMED, changed(FRAMED)), SIZES)
 @example(b"\x80\x80", [1])
 @example(b"\x80\x80\x80", [1])
@@ -85,7 +85,7 @@ def test_frames_are_cut_as_a_second_implementation_cuts_them(data: bytes, sizes:
         assert b"".join(encode_varint(len(frame)) + frame for frame in found) == data
 
 
-@cases(300)
+@cases(200)
 @given(st.integers(0, 2**70))
 def test_a_number_has_the_varint_of_a_second_implementation(value: int) -> None:
     assert encode_varint(value) == craft.varint(value)
@@ -100,7 +100,7 @@ def test_never_more_than_the_bound_on_the_payload_is_given_out(data: bytes, boun
         assert len(data) <= bound
 
 
-@cases(600)
+@cases(300)
 @given(
     st.one_of(
         st.binary(max_size=40),

@@ -39,7 +39,7 @@ def trailers(draw: st.DrawFn) -> bytes:
     return TRAILER_MAGIC + bytes([count]) + joined + bytes(32) + length.to_bytes(4, "big")
 
 
-@cases(800)
+@cases(400)
 @given(
     st.binary(max_size=200),
     st.one_of(trailers(), changed(trailers()), st.binary(max_size=900)),
