@@ -69,6 +69,7 @@ gen: $(READY) ## Make gen/ from the protos, starting from nothing
 .PHONY: vectors
 vectors: $(READY) ## Make test vectors that are not there yet; existing ones are never changed
 	python -m tests.vectors.generate
+	python -m tests.vectors.known_answers.generate
 
 .PHONY: released
 released: $(READY) ## Freeze the protos as those of a release; later changes are checked against them
