@@ -110,6 +110,7 @@ WAYS = {
     "good-responses": (to_request_network(networks.BUNDLE_KIND_RESPONSES), "request"),
     "good-users": (to_request_network(networks.BUNDLE_KIND_USERS), "request"),
     "good-long": ({}, "response"),
+    "good-announcing": ({"schema_minor": 1}, "response"),
 }
 
 

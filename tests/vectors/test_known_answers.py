@@ -22,7 +22,6 @@ from transfer.errors import BundleError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from _pytest.mark.structures import ParameterSet
 
 Case = dict[str, Any]
 
@@ -81,21 +80,8 @@ ANSWER: dict[str, Callable[[Case], object]] = {
     "file_name": file_name,
 }
 DOCUMENTS = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
-# Answers that the code does not give yet, and why.
-WRONG_YET = {
-    "file_name-persian-digits": "A year in other digits than 0 to 9 is taken, as the expression means any digit."
-}
-
-
-def parameters(algorithm: str, case: Case) -> ParameterSet:
-    name = f"{algorithm}-{case['name']}"
-    reason = WRONG_YET.get(name)
-    marks = () if reason is None else (pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason),)
-    return pytest.param(algorithm, case, id=name, marks=marks)
-
-
 CASES = [
-    parameters(document["algorithm"], case)
+    pytest.param(document["algorithm"], case, id=f"{document['algorithm']}-{case['name']}")
     for document in DOCUMENTS
     for group in document["groups"]
     for case in group["cases"]

@@ -21,7 +21,7 @@ KINDS: Final[tuple[network_pb2.BundleKind.ValueType, ...]] = tuple(
 _KIND_PREFIX = "BUNDLE_KIND_"
 _NETWORK_PREFIX = "NETWORK_"
 _FILENAME = re.compile(
-    r"(?P<kind>[a-z_]{1,32})_(?P<time>\d{8}_\d{6})_"
+    r"(?P<kind>[a-z_]{1,32})_(?P<time>[0-9]{8}_[0-9]{6})_"
     r"(?P<batch>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.pb\.enc"
 )
 

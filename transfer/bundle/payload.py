@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 import zstandard
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from airlock.bundle.v1.frame_pb2 import Frame
+from buf.validate import validate_pb2
 from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from google.protobuf.message import DecodeError
@@ -45,14 +47,22 @@ from transfer.errors import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
-
     from transfer.bundle.keyring import Keyring
 
 _SALT_AND_COMMITMENT: Final = 24 + 32
 _PLAIN_CHUNK: Final = 16 * 1024
 _SEALED_CHUNK: Final = _PLAIN_CHUNK + 16
 _CHUNKS_AT_ONCE: Final = 8
+
+_HIGHEST: Final = 2**63 - 1
+_DIGEST: Final = 32
+_MAX_REASON: Final = 64
+# The longest that each list may be, as `max_items` stands beside its field.
+_LIST_LIMITS: Final = {
+    field.name: limit
+    for field in Acknowledgements.DESCRIPTOR.fields
+    if (limit := field.GetOptions().Extensions[validate_pb2.field].repeated.max_items)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +234,7 @@ class PayloadReader:
         if frame.WhichOneof("content") != "acknowledgements":
             msg = "The first frame does not hold the acknowledgements."
             raise FrameOrderError(msg)
-        broken = check_rules(frame.acknowledgements)
+        broken = _broken_entry(frame.acknowledgements) or check_rules(_without_entries(frame.acknowledgements))
         if broken is not None:
             msg = f"The acknowledgements break a rule: {broken}."
             raise MalformedFrameError(msg)
@@ -267,6 +277,33 @@ class PayloadReader:
         self._source.drain()
         self._counts = Counts(*seen, payload_bytes=self._frames.bytes_read)
         self.close()
+
+
+def _broken_entry(acknowledgements: Acknowledgements) -> str | None:
+    """The first rule that a list or one of its entries breaks.
+
+    By hand: the validator judges every entry of a list that is too long, at several KiB of memory each.
+    """
+    for field, limit in _LIST_LIMITS.items():
+        if len(getattr(acknowledgements, field)) > limit:
+            return f"{field}: at most {limit} entries"
+    for run in acknowledgements.above:
+        numbers = 1 <= run.first <= _HIGHEST and 1 <= run.last <= _HIGHEST
+        if not numbers or len(run.running_digest) != _DIGEST or len(run.refused_reason) > _MAX_REASON:
+            return "above: a number, a digest or a reason is out of bounds"
+    for voided in acknowledgements.voided:
+        if not 1 <= voided.sequence <= _HIGHEST or len(voided.digest) != _DIGEST:
+            return "voided: a number or a digest is out of bounds"
+    return None
+
+
+def _without_entries(acknowledgements: Acknowledgements) -> Acknowledgements:
+    """What is left for the validator."""
+    rest = Acknowledgements()
+    rest.CopyFrom(acknowledgements)
+    rest.ClearField("above")
+    rest.ClearField("voided")
+    return rest
 
 
 def _why_longer(data: memoryview) -> BundleError:

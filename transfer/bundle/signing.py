@@ -29,6 +29,19 @@ SIGNATURE_BYTES: Final = 64
 _MAX_FILE = 64 * 1024
 _END_OF_PEM = b"-----END PUBLIC KEY-----"
 
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
 
 def pre_authentication(role: int, payload_offset: int, digest: bytes) -> bytes:
     """What is signed: DSSE's pre-authentication encoding of the role and of where the payload begins and the digest.
@@ -94,7 +107,7 @@ class TrustedKeys:
             if not isinstance(key, Ed25519PublicKey):
                 msg = f"Public key {len(keys) + 1} in {path} is not an Ed25519 key."
                 raise KeyFileError(msg)
-            keys.append(key)
+            keys.append(trustworthy(key.public_bytes(Encoding.Raw, PublicFormat.Raw)))
         if not keys or parts[-1].strip():
             msg = f"{path} must hold public keys in PEM and nothing after them."
             raise KeyFileError(msg)
@@ -102,7 +115,7 @@ class TrustedKeys:
 
     def changed(self, *, learned: Iterable[bytes], revoked: Collection[bytes]) -> TrustedKeys:
         """These keys and the raw public keys in `learned`, without those whose key id is in `revoked`."""
-        keys = {**self._keys, **{key_id_of(key): key for key in map(Ed25519PublicKey.from_public_bytes, learned)}}
+        keys = {**self._keys, **{key_id_of(key): key for key in map(trustworthy, learned)}}
         return TrustedKeys(key for key_id, key in keys.items() if key_id not in revoked)
 
     @property
@@ -124,6 +137,22 @@ class TrustedKeys:
         except InvalidSignature:
             msg = f"The signature by key {key_id.hex()[:16]} does not fit the file."
             raise SignatureInvalidError(msg) from None
+
+
+def is_trustworthy(raw: bytes) -> bool:
+    """Whether these 32 bytes are no point of small order.
+
+    Source of the list: `ge25519_has_small_order` of libsodium. The highest bit, the sign of x, does not matter.
+    """
+    return raw[:-1] + bytes([raw[-1] & 0x7F]) not in _SMALL_ORDER
+
+
+def trustworthy(raw: bytes) -> Ed25519PublicKey:
+    """The public key of these 32 bytes. KeyFileError for one under which one fixed signature fits any message."""
+    if not is_trustworthy(raw):
+        msg = f"The public key {raw.hex()} is one under which anybody can sign."
+        raise KeyFileError(msg, next_step="Whoever gave it is faulty or hostile; ask for another by another way.")
+    return Ed25519PublicKey.from_public_bytes(raw)
 
 
 def key_id_of(key: Ed25519PublicKey) -> bytes:

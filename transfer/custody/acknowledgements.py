@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, VoidedBundle
 
 from transfer.bundle.limits import FEATURES, SCHEMA_MINOR
+from transfer.bundle.signing import is_trustworthy
 from transfer.custody.digests import DIGEST_BYTES, NOTHING, extend
 from transfer.errors import MalformedFrameError
 
@@ -121,7 +122,9 @@ def parse(message: Acknowledgements) -> PeerState:
         _require(not run.refused_reason or run.first == run.last, "a refused number stands in a run")
         _require(len(run.running_digest) == DIGEST_BYTES, "a run's digest has another length than 32")
         end = run.last
-    _require(len(message.announced_signing_key) in {0, SIGNING_KEY_BYTES}, "a signing key has another length than 32")
+    announced = message.announced_signing_key
+    _require(len(announced) in {0, SIGNING_KEY_BYTES}, "a signing key has another length than 32")
+    _require(not announced or is_trustworthy(announced), "anybody can sign under the announced key")
     _require(end <= message.highest_seen, "the highest number seen is lower than one that is held")
     return PeerState(
         message.epoch, message.cumulative, message.running_digest, runs, message.highest_seen, message.highest_digest

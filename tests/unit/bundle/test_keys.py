@@ -8,8 +8,10 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from airlock.common.v1.network_pb2 import NETWORK_REQUEST, NETWORK_RESPONSE
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from transfer.bundle.keyring import GeneratedKeys, Keyring, KeyState, SigningKey, TrustedKeys, generate_keys
@@ -21,9 +23,11 @@ from transfer.bundle.rotation import (
     write_keyring,
 )
 from transfer.bundle.signing import SENDER, pre_authentication
+from transfer.custody.acknowledgements import parse
 from transfer.errors import (
     KeyFileError,
     KeysExistError,
+    MalformedFrameError,
     SignatureInvalidError,
     UnknownKeyVersionError,
     UnknownSignerError,
@@ -209,3 +213,13 @@ def test_the_next_signing_key_takes_the_place_of_the_present_one_which_is_kept(
     assert TrustedKeys.load(tmp_path / "signing.key.pub").key_ids == {new.key_id}
     assert not next_of(path).exists()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("raw", [bytes(32), b"\x01" + bytes(31), b"\x01" + bytes(30) + b"\x80", b"\xee" + b"\xff" * 31])
+def test_a_key_under_which_anybody_can_sign_is_never_trusted(raw: bytes, tmp_path: Path) -> None:
+    pem = Ed25519PublicKey.from_public_bytes(raw).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "hostile.pub").write_bytes(pem)
+    with pytest.raises(KeyFileError, match="anybody can sign"):
+        TrustedKeys.load(tmp_path / "hostile.pub")
+    with pytest.raises(MalformedFrameError, match="anybody can sign"):
+        parse(Acknowledgements(running_digest=bytes(32), announced_signing_key=raw))
