@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import func, select
 
+from common.batches.signing_keys import announce_again
 from common.batches.stream_rows import begin_epoch, lock_streams
 from common.batches.tables import import_batches
 from common.errors import WrongStateError
@@ -109,5 +110,6 @@ async def _begin(
     connection: AsyncConnection, sources: Mapping[BundleKind.ValueType, ExportSource], epoch: int, now: datetime
 ) -> None:
     await begin_epoch(connection, epoch, now)
+    await announce_again(connection)
     for source in sources.values():
         await source.begin_again(connection)

@@ -68,6 +68,11 @@ async def note_confirmed(connection: AsyncConnection, epoch: int, at: datetime) 
         log.info("signing_key_confirmed", key_id=row.key_id.hex()[:16])
 
 
+async def announce_again(connection: AsyncConnection) -> None:
+    """A new epoch begins: the other network may have been set back to before it learned of a key."""
+    await connection.execute(update(_OWN).values(announced_epoch=0, acknowledged_at=None))
+
+
 async def signer(connection: AsyncConnection, keys: Keys) -> SigningKey:
     """The key to sign with now."""
     coming = keys.next_signing_key

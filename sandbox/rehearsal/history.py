@@ -66,6 +66,8 @@ class History:
     people: People = field(default_factory=People)
     operators: dict[str, Operator] = field(default_factory=dict)
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
+    # How probable a restore is at each opportunity. Most histories have none, so that other trouble shows too.
+    restores: float = 0.0
     windows: list[Window] = field(default_factory=list)
     freed_too_early: list[str] = field(default_factory=list)
     files_freed: int = 0
@@ -207,7 +209,7 @@ class History:
         backups = self.backups[side.name]
         if self._happens(0.06):
             backups.append(await side.back_up())
-        if backups and len(self.windows) < MOST_RESTORES and self._happens(0.01):
+        if backups and len(self.windows) < MOST_RESTORES and self._happens(self.restores):
             backup = self.choose.choice(backups)
             self.windows.append(Window(side.name, backup.made_at, self.clock()))
             await side.restore(backup)
@@ -237,7 +239,9 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
     clock = MovedClock()
     place_keys(folder / "keys")
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
-    history = History(choose, clock, sides, Courier(folder / "media", choose), Locksmith(sides))
+    courier = Courier(folder / "media", choose)
+    restores = choose.choice((0.0, 0.0, 0.03, 0.08))
+    history = History(choose, clock, sides, courier, Locksmith(sides), restores=restores)
     try:
         await history.begin()
         for _ in range(days):

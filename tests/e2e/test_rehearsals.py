@@ -39,10 +39,3 @@ def play(seed: int, servers: Servers, folder: Path, days: int = DAYS) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_doubled_or_left_open(seed: int, servers: Servers, tmp_path: Path) -> None:
     play(seed, servers, tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_database_set_back_behind_its_own_archive_takes_the_archived_bundles_again(
-    servers: Servers, tmp_path: Path
-) -> None:
-    play(1059, servers, tmp_path, days=12)

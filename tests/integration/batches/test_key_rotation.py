@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from test_operators import accept, declare
 
 from common.batches.signing_keys import revoke
-from common.batches.tables import export_batches
+from common.batches.tables import export_batches, peer_signing_keys
 from transfer.bundle.keyring import Keyring, KeyState, SigningKey
 from transfer.bundle.reader import summary
 from transfer.bundle.rotation import activated, with_new_version, without
@@ -73,6 +74,30 @@ async def test_status_bundles_that_replace_each_other_confirm_a_key_all_the_same
         await pair.response.status(force=True)
         await pair.exchange()
     assert signer_of(await sent(pair.request)) == new.key_id
+
+
+async def test_a_new_epoch_announces_a_key_again_under_the_old_one(pair: Pair) -> None:
+    await pair.begin()
+    old, new = pair.request.context.keys().signing_key, SigningKey(Ed25519PrivateKey.generate())
+    pair.request = pair.request.with_keys(next_signing_key=new)
+    await sent(pair.request)
+    await pair.round_trip()
+    assert signer_of(await sent(pair.request)) == new.key_id
+    async with pair.response.database.transaction() as transaction:
+        # The Response Network was set back to before it learned of the key.
+        await transaction.connection.execute(delete(peer_signing_keys))
+    begun = await declare(pair.request)
+    first = await sent(pair.request)
+    assert signer_of(first) == old.key_id
+    pair.response.take_in(*pair.request.waiting())
+    await pair.response.scan()
+    await accept(pair.response, begun.epoch)
+    await pair.response.status(force=True)
+    await pair.round_trip()
+    await pair.round_trip()
+    assert signer_of(await sent(pair.request)) == new.key_id
+    await pair.round_trip()
+    assert (await pair.request.states())["acknowledged"] == 4
 
 
 async def test_a_revoked_key_counts_no_more_though_a_file_and_a_bundle_name_it(pair: Pair) -> None:
