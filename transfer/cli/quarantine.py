@@ -1,7 +1,9 @@
 """`transfer quarantine`: refused files, of a service or of an inbox's folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
@@ -13,7 +15,7 @@ from airlock.ops.v1.quarantine_pb2 import (
 )
 from google.protobuf.json_format import MessageToDict
 
-from transfer.cli.access import CaFile, OptionalServer, PasswordFile, TokenFile, Username, signed_in
+from transfer.cli.access import CaFile, Metadata, OptionalServer, PasswordFile, TokenFile, Username, signed_in
 from transfer.cli.options import AsJson, ImportDir, folder_of
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.cli.server import CALL_SECONDS, refusals
@@ -29,57 +31,94 @@ quarantine_app = typer.Typer(
 )
 
 
-class _Place:
-    """A quarantine: behind a service, or in a folder."""
-
-    def __init__(self, import_dir: Path | None, server: str | None, access: tuple[Any, ...]) -> None:
-        self._import_dir = import_dir
-        self._server = server
-        self._access = access
+class Quarantine(Protocol):
+    """Refused files, wherever they are kept; each as a document."""
 
     def files(self) -> list[dict[str, Any]]:
-        if self._server is None:
-            return [_of_folder(file.name, file.size, file.reason) for file in self._inbox().quarantine_folder.files()]
+        """All of them, the oldest first."""
+        ...
+
+    def find(self, name: str) -> dict[str, Any]:
+        """One of them."""
+        ...
+
+    def release(self, name: str) -> None:
+        """Back into the inbox."""
+        ...
+
+    def discard(self, name: str) -> None:
+        """Deletes it."""
+        ...
+
+
+class _OfFolder:
+    """In an inbox's own folder; what is done is noted in its journal."""
+
+    def __init__(self, import_dir: Path) -> None:
+        self._inbox = Inbox(import_dir)
+        self._journal = Journal(import_dir)
+
+    def files(self) -> list[dict[str, Any]]:
+        return [_from_reason(file.name, file.size, file.reason) for file in self._inbox.quarantine_folder.files()]
+
+    def find(self, name: str) -> dict[str, Any]:
+        file = self._inbox.quarantine_folder.find(name)
+        return _from_reason(file.name, file.size, file.reason)
+
+    def release(self, name: str) -> None:
+        self._inbox.release(name)
+        self._journal.write(self._journal.entry("released", file=name))
+
+    def discard(self, name: str) -> None:
+        self._inbox.quarantine_folder.discard(name)
+        self._journal.write(self._journal.entry("discarded", file=name))
+
+
+class _OfService:
+    """Behind a service, which audits what is done."""
+
+    def __init__(self, stub: OpsServiceStub, caller: Metadata, server: str) -> None:
+        self._stub, self._caller, self._server = stub, caller, server
+
+    def files(self) -> list[dict[str, Any]]:
         files: list[dict[str, Any]] = []
         token = ""
         while True:
-            answer = self._call("ListQuarantine", ListQuarantineRequest(page_size=_PAGE, page_token=token))
-            files += [_of_service(file) for file in answer.files]
+            answer = self._call(self._stub.ListQuarantine, ListQuarantineRequest(page_size=_PAGE, page_token=token))
+            files += [_from_message(file) for file in answer.files]
             token = answer.next_page_token
             if not token:
                 return files
 
     def find(self, name: str) -> dict[str, Any]:
-        if self._server is None:
-            file = self._inbox().quarantine_folder.find(name)
-            return _of_folder(file.name, file.size, file.reason)
-        return _of_service(self._call("GetQuarantinedFile", GetQuarantinedFileRequest(name=name)).file)
+        return _from_message(self._call(self._stub.GetQuarantinedFile, GetQuarantinedFileRequest(name=name)).file)
 
     def release(self, name: str) -> None:
-        if self._server is not None:
-            self._call("ReleaseQuarantinedFile", ReleaseQuarantinedFileRequest(name=name))
-            return
-        self._inbox().release(name)
-        self._note("released", name)
+        self._call(self._stub.ReleaseQuarantinedFile, ReleaseQuarantinedFileRequest(name=name))
 
     def discard(self, name: str) -> None:
-        if self._server is not None:
-            self._call("DiscardQuarantinedFile", DiscardQuarantinedFileRequest(name=name))
-            return
-        self._inbox().quarantine_folder.discard(name)
-        self._note("discarded", name)
+        self._call(self._stub.DiscardQuarantinedFile, DiscardQuarantinedFileRequest(name=name))
 
-    def _inbox(self) -> Inbox:
-        return Inbox(folder_of(self._import_dir, "--import-dir", "IMPORT_DIR"))
+    def _call(self, method: Any, request: Any) -> Any:  # noqa: ANN401 - any call of the service
+        with refusals(self._server):
+            return method(request, metadata=self._caller, timeout=CALL_SECONDS)
 
-    def _note(self, action: str, name: str) -> None:
-        journal = Journal(folder_of(self._import_dir, "--import-dir", "IMPORT_DIR"))
-        journal.write(journal.entry(action, file=name))
 
-    def _call(self, method: str, request: Any) -> Any:  # noqa: ANN401 - any call of the service
-        assert self._server is not None
-        with signed_in(self._server, *self._access) as (channel, caller), refusals(self._server):
-            return getattr(OpsServiceStub(channel), method)(request, metadata=caller, timeout=CALL_SECONDS)
+@contextmanager
+def _quarantine(
+    import_dir: Path | None,
+    server: str | None,
+    ca_file: Path | None,
+    token_file: Path | None,
+    username: str | None,
+    password_file: Path | None,
+) -> Iterator[Quarantine]:
+    """Of the service if one is named, else of the folder. Raises a CommandError."""
+    if server is None:
+        yield _OfFolder(folder_of(import_dir, "--import-dir", "IMPORT_DIR"))
+        return
+    with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
+        yield _OfService(OpsServiceStub(channel), caller, server)
 
 
 @quarantine_app.command("list")
@@ -94,8 +133,9 @@ def list_files(
 ) -> None:
     """List refused files, the oldest first, each with its defect."""
     output = Output(as_json=as_json)
-    with output.refusals():
-        files = _Place(import_dir, server, (ca_file, token_file, username, password_file)).files()
+    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    with output.refusals(), place as quarantine:
+        files = quarantine.files()
         output.document(files)
         for file in files:
             number = f"number {file['sequence']}" if file["sequence"] else "no trusted number"
@@ -117,8 +157,9 @@ def show(
 ) -> None:
     """Show why a file was refused and what to do about it."""
     output = Output(as_json=as_json)
-    with output.refusals():
-        file = _Place(import_dir, server, (ca_file, token_file, username, password_file)).find(name)
+    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    with output.refusals(), place as quarantine:
+        file = quarantine.find(name)
         output.document(file)
         for label, value in (
             ("file", file["name"]),
@@ -148,8 +189,9 @@ def release(
 ) -> None:
     """Put a file back into the inbox, after an upgrade or with a new key; the next import decides on it anew."""
     output = Output(as_json=as_json)
-    with output.refusals():
-        _Place(import_dir, server, (ca_file, token_file, username, password_file)).release(name)
+    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    with output.refusals(), place as quarantine:
+        quarantine.release(name)
         output.document({"released": name})
         output.line(f"{printable(name)} is in the inbox again; the service's next import decides on it.")
 
@@ -167,13 +209,14 @@ def discard(
 ) -> None:
     """Delete a refused file. A number that was refused stays so until its sender gives it up (`transfer void`)."""
     output = Output(as_json=as_json)
-    with output.refusals():
-        _Place(import_dir, server, (ca_file, token_file, username, password_file)).discard(name)
+    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    with output.refusals(), place as quarantine:
+        quarantine.discard(name)
         output.document({"discarded": name})
         output.line(f"{printable(name)} is deleted.")
 
 
-def _of_folder(name: str, size: int, reason: dict[str, Any]) -> dict[str, Any]:
+def _from_reason(name: str, size: int, reason: dict[str, Any]) -> dict[str, Any]:
     texts = {key: str(reason.get(key, "")) for key in ("defect", "message", "next_step", "original", "quarantined_at")}
     numbers = {
         key: value if isinstance(value := reason.get(key, 0), int) else 0 for key in ("epoch", "sequence", "times")
@@ -181,7 +224,7 @@ def _of_folder(name: str, size: int, reason: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "size_bytes": size, "checksum": str(reason.get("sha256", "")), **texts, **numbers}
 
 
-def _of_service(file: Any) -> dict[str, Any]:  # noqa: ANN401 - a QuarantinedFile
+def _from_message(file: Any) -> dict[str, Any]:  # noqa: ANN401 - a QuarantinedFile
     found = MessageToDict(file, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     numbers = {key: int(found.get(key, 0)) for key in ("size_bytes", "epoch", "sequence", "times")}
     return {"quarantined_at": "", **found, **numbers}

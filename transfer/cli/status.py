@@ -18,7 +18,7 @@ from airlock.ops.v1.streams_pb2 import (
 from google.protobuf.json_format import MessageToDict
 
 from transfer.bundle.names import kind_name
-from transfer.cli.access import CaFile, OptionalServer, PasswordFile, TokenFile, Username, signed_in
+from transfer.cli.access import CaFile, Metadata, OptionalServer, PasswordFile, TokenFile, Username, signed_in
 from transfer.cli.errors import UsageRefusedError
 from transfer.cli.options import AsJson, ExportDir, ImportDir
 from transfer.cli.output import Output, count_text, printable, size_text
@@ -27,7 +27,6 @@ from transfer.spool.outbox import Outbox
 from transfer.spool.overview import WaitingFile, inbox_overview, waiting_files
 
 _SHOWN = 20
-Metadata = tuple[tuple[str, str], ...]
 
 
 def status(

@@ -34,6 +34,7 @@ from transfer.spool.durable import make_folder
 from transfer.spool.inbox import ARCHIVE
 from transfer.spool.journal import JOURNAL_NAME, write_down
 from transfer.spool.marker import MARKER_NAME, Marker, read_marker
+from transfer.spool.outbox import ACKNOWLEDGED
 from transfer.spool.walking import Found, open_found, opened_medium, opened_spool, refuse_nesting
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ def deliver(
     """
     disk, report = disk or Disk(), DeliverReport()
     refuse_nesting(import_dir, medium)
+    if (import_dir / ACKNOWLEDGED).is_dir():
+        msg = f"{import_dir} is an outbox, into which nothing is delivered."
+        raise SpoolError(msg, next_step="Name the folder in which the service looks for bundles, IMPORT_DIR.")
     with opened_medium(medium) as root, opened_spool(import_dir):
         candidates = _candidates(root, destination, report)
         marker = report.marker = read_marker(medium)

@@ -18,6 +18,7 @@ from transfer.errors import BundleError, NoSpaceError, SpoolError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, journalled, same_as
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import fsync_directory, make_folder, write_durably
+from transfer.spool.inbox import QUARANTINE
 from transfer.spool.journal import write_down
 from transfer.spool.marker import Marker, read_marker
 from transfer.spool.media import require_usable
@@ -65,6 +66,9 @@ def take(
     """
     disk, report = disk or Disk(), TakeReport()
     refuse_nesting(export_dir, medium)
+    if (export_dir / QUARANTINE).is_dir():
+        msg = f"{export_dir} is an inbox, from which nothing is taken."
+        raise SpoolError(msg, next_step="Name the folder in which the service puts its bundles, EXPORT_DIR.")
     with opened_medium(medium), opened_spool(export_dir):
         waiting = _waiting(export_dir, report)
         if numbers is not None:

@@ -180,3 +180,14 @@ def test_a_number_is_carried_once_more_byte_for_byte(station: Station) -> None:
     absent = station.run("resend", "2,7-8", station.medium)
     assert (absent.code, "outbox: 7-8." in absent.err) == (1, True)
     assert station.run("resend", "8-7", station.medium).code == 2
+
+
+def test_an_inbox_is_no_outbox_and_an_outbox_no_inbox(station: Station) -> None:
+    (station.inbox / "quarantine").mkdir()
+    (station.outbox / "acknowledged").mkdir()
+    station.seal("requests", REQUEST)
+    take = station.run("take", station.medium, EXPORT_DIR=str(station.inbox))
+    assert (take.code, "is an inbox" in take.err, "EXPORT_DIR" in take.err) == (3, True, True)
+    station.run("take", station.medium)
+    deliver = station.run("deliver", station.medium, IMPORT_DIR=str(station.outbox))
+    assert (deliver.code, "is an outbox" in deliver.err, "IMPORT_DIR" in deliver.err) == (3, True, True)
