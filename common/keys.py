@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
+from transfer.bundle.revocation import load_revoked, revoked_beside
 from transfer.bundle.rotation import next_of
 from transfer.errors import KeyFileError
 
@@ -28,6 +29,8 @@ class Keys:
     trusted_keys: TrustedKeys
     # In preparation: announced to the other network, and used once that has confirmed it.
     next_signing_key: SigningKey | None = None
+    # Key ids of the other network that count no more, as the file beside its public keys says.
+    revoked: frozenset[bytes] = frozenset()
 
 
 class KeyFiles:
@@ -55,7 +58,8 @@ class KeyFiles:
     def _look(self) -> tuple[object, ...]:
         settings = self._settings
         signing = settings.signing_key_file
-        files = (settings.encryption_keyring_file, signing, next_of(signing), settings.peer_signing_keys_file)
+        peers = settings.peer_signing_keys_file
+        files = (settings.encryption_keyring_file, signing, next_of(signing), peers, revoked_beside(peers))
         return tuple(_identity(path) for path in files)
 
 
@@ -66,13 +70,24 @@ def load_keys(settings: NetworkSettings) -> Keys:
     else:
         assert settings.encryption_key is not None, "the settings demand one of both"
         keyring = Keyring.from_key(settings.encryption_key.get_secret_value())
-    coming = next_of(settings.signing_key_file)
     return Keys(
         keyring,
         SigningKey.load(settings.signing_key_file),
         TrustedKeys.load(settings.peer_signing_keys_file),
-        SigningKey.load(coming) if coming.exists() else None,
+        _coming(next_of(settings.signing_key_file)),
+        revoked=load_revoked(settings.peer_signing_keys_file),
     )
+
+
+def _coming(path: Path) -> SigningKey | None:
+    """The next key. One that cannot be used is announced to nobody, and stops nothing."""
+    if not path.exists():
+        return None
+    try:
+        return SigningKey.load(path)
+    except KeyFileError as error:
+        log.warning("next_signing_key_unusable", cause=str(error))
+        return None
 
 
 def _identity(path: Path | None) -> tuple[int, ...] | None:

@@ -19,7 +19,7 @@ from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
 from common.batches.ports import IncomingBatch
 from common.batches.reports import ACKNOWLEDGED
-from common.batches.signing_keys import learn
+from common.batches.signing_keys import learn, require_trusted, trusted
 from common.batches.steps import Step
 from common.batches.stream_rows import (
     begin_epoch,
@@ -33,7 +33,8 @@ from common.batches.tables import INCOMING
 from common.batches.use_acknowledgements import accept_given_up, advance_stored, use_acknowledgements
 from transfer.bundle.names import kind_name
 from transfer.bundle.reader import open_payload
-from transfer.custody.arriving import Verdict, decide, see
+from transfer.custody.acknowledgements import parse
+from transfer.custody.arriving import Verdict, decide, require_plausible, see
 from transfer.custody.errors import EarlierEpochError, ForkError, LaterEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
 from transfer.errors import MalformedRecordError, RequiredFeatureError, as_text
@@ -89,6 +90,9 @@ async def apply_bundle(
     async with context.database.transaction() as transaction:
         connection = transaction.connection
         streams = await epoch_of_our_own(connection, context, now)
+        # Under the streams' lock, which a revocation takes too: a key that was revoked meanwhile counts no more.
+        require_trusted(await trusted(connection, context.keys()), bundle.signer)
+        require_plausible(number.epoch, now)
         known = await known_incoming(connection, number)
         held, decided_by = known or (None, None)
         decision = decide(streams.incoming, number, bundle.digest, held)
@@ -182,10 +186,12 @@ async def _apply(
     # The row stands before the records, so that they can refer to it.
     await save_import(connection, row)
     reader = await asyncio.to_thread(open_payload, bundle, context.keys().keyring)
+    # Whatever contradicts itself refuses the bundle before anything in it is believed.
+    parse(reader.acknowledgements)
     with reader:
         counts = await _apply_records(transaction, sinks, bundle, row, reader)
     await _move_on(connection, reader, bundle, row)
-    await learn(connection, reader.acknowledgements.announced_signing_key, number, now)
+    await learn(connection, reader.acknowledgements.announced_signing_key, number, now, introducer=bundle.signer)
     acknowledged = await use_acknowledgements(connection, sources, number, reader.acknowledgements, now)
     if bundle.kind != STATUS:
         await note_news(connection, now)

@@ -28,6 +28,10 @@ def _unmeasured(report: ExportReport | ImportReport) -> None:
     """Measures nothing."""
 
 
+def _kept_nowhere(_key_id: bytes) -> None:
+    """Of a context without key files."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchContext:
     """The database, the keys and the folders of one network."""
@@ -37,6 +41,8 @@ class BatchContext:
     keys: Callable[[], Keys]
     outbox: Outbox
     inbox: Inbox
+    # Keeps a revoked key id where no restored database forgets it. Raises KeyFileError.
+    keep_revoked: Callable[[bytes], None] = _kept_nowhere
     clock: Callable[[], datetime] = clock.now
     steps: Callable[[Step], None] = no_steps
     # How long acknowledgements may wait for a bundle to travel in before they get one of their own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from common.batches.stream_rows import begin_epoch, lock_streams
 from common.batches.tables import import_batches
 from common.errors import WrongStateError
 from transfer.custody.errors import LaterEpochError
+from transfer.errors import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,18 +75,15 @@ async def accept_epoch(
     previous = (await lock_streams(connection)).outgoing.epoch
     if epoch == previous:
         raise WrongStateError(f"Epoch {epoch} is the present one already.", metadata={"state": "present-epoch"})
-    newest: int | None = await connection.scalar(
-        select(func.max(import_batches.c.epoch)).where(import_batches.c.defect == LaterEpochError.defect)
+    statement = select(func.array_agg(import_batches.c.epoch.distinct())).where(
+        import_batches.c.defect == LaterEpochError.defect, import_batches.c.epoch > previous
     )
-    if epoch < previous or newest is None or newest <= previous:
+    waiting: list[int] = sorted(await connection.scalar(statement) or ())
+    if epoch not in waiting:
+        named = f"those that wait are {', '.join(map(str, waiting))}" if waiting else "there is nothing to accept"
         raise WrongStateError(
-            f"No bundle of a later epoch than {previous} has come; there is nothing to accept.",
-            metadata={"state": "no-later-epoch"},
-        )
-    if epoch != newest:
-        raise WrongStateError(
-            f"The newest epoch that the other network declared is {newest}; accept that one.",
-            metadata={"state": "other-epoch", "epoch": str(newest)},
+            f"No bundle of epoch {epoch}, later than {previous}, has come; {named}.",
+            metadata={"state": "no-such-epoch"},
         )
     await _begin(connection, sources, epoch, context.clock())
     log.warning("epoch_accepted", epoch=epoch, previous=previous)
@@ -101,7 +100,12 @@ async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]
             for file in folder.files()
             if file.reason.get("defect") == LaterEpochError.defect and file.reason.get("epoch") == epoch
         ]
-        return tuple(context.inbox.release(name).name for name in waiting)
+        released = []
+        for name in waiting:
+            # Another operator may just have released or discarded it.
+            with contextlib.suppress(SpoolError):
+                released.append(context.inbox.release(name).name)
+        return tuple(released)
 
     return await asyncio.to_thread(release)
 

@@ -10,11 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, Uuid, any_, literal, or_, select
 
 from common.batches.stream_rows import read_streams
 from common.batches.tables import import_batches
 from transfer.bundle.names import parse_bundle_filename
+from transfer.custody.errors import EarlierEpochError
 
 if TYPE_CHECKING:
     from common.batches.context import BatchContext
@@ -29,13 +30,18 @@ async def bring_back_forgotten(context: BatchContext) -> int:
     """
     if context.inbox.archive_was_compared and not await _something_is_missing(context):
         return 0
-    context.inbox.archive_was_compared = True
     names = await asyncio.to_thread(context.inbox.archived)
     by_batch = {named.batch_id: name for name in names if (named := parse_bundle_filename(name)) is not None}
     if not by_batch:
+        context.inbox.archive_was_compared = True
         return 0
     known = select(import_batches.c.source_batch_id).where(
-        import_batches.c.source_batch_id == any_(literal(list(by_batch), ARRAY(Uuid)))
+        import_batches.c.source_batch_id == any_(literal(list(by_batch), ARRAY(Uuid))),
+        # A bundle that was only refused lies in quarantine, not in the archive.
+        or_(
+            import_batches.c.status.in_(("completed", "duplicate")),
+            import_batches.c.defect == EarlierEpochError.defect,
+        ),
     )
     async with context.database.transaction() as transaction:
         remembered = set(await transaction.connection.scalars(known))
@@ -43,6 +49,7 @@ async def bring_back_forgotten(context: BatchContext) -> int:
     for batch_id in forgotten:
         await asyncio.to_thread(context.inbox.bring_back, by_batch[batch_id])
         log.warning("archived_bundle_forgotten", file=by_batch[batch_id], cause="the database was set back to a backup")
+    context.inbox.archive_was_compared = True
     return len(forgotten)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from common import clock
@@ -11,6 +12,7 @@ from common.batches.context import BatchContext
 from common.batches.measure import measure_run
 from common.batches.steps import kill_at, no_steps
 from common.keys import KeyFiles
+from transfer.bundle.revocation import keep_revoked
 from transfer.spool.inbox import Inbox
 from transfer.spool.outbox import Outbox
 
@@ -49,6 +51,7 @@ def batch_context(
         network=settings.network,
         database=database,
         keys=KeyFiles(settings),
+        keep_revoked=partial(keep_revoked, settings.peer_signing_keys_file),
         outbox=Outbox(settings.export_dir),
         inbox=Inbox(settings.import_dir, moment),
         clock=moment,

@@ -6,7 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from transfer.custody.errors import EarlierEpochError, ForkError, LaterEpochError
+from transfer.custody.errors import EarlierEpochError, ForkError, ImplausibleEpochError, LaterEpochError
 from transfer.errors import (
     FormatVersionError,
     HashMismatchError,
@@ -45,7 +45,7 @@ _REFUSED_AT: Final[dict[str, tuple[type[TransferError], ...]]] = {
     "signature": (UnknownSignerError, SignatureInvalidError),
     "header": (MalformedHeaderError, SchemaVersionError, RequiredFeatureError),
     "direction": (WrongDirectionError,),
-    "stream": (ForkError, EarlierEpochError, LaterEpochError),
+    "stream": (ForkError, EarlierEpochError, LaterEpochError, ImplausibleEpochError),
     "key": (UnknownKeyVersionError, WrongKeyError),
     "payload": (TamperedPayloadError,),
 }

@@ -19,7 +19,8 @@ from common.batches.signing_keys import trusted
 from common.batches.stream_rows import begin_epoch, lock_streams, note_news, save_incoming
 from transfer.bundle.names import KINDS
 from transfer.bundle.verify import check_signatures
-from transfer.custody.arriving import see
+from transfer.custody.arriving import require_plausible, see
+from transfer.custody.errors import ImplausibleEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
 from transfer.errors import BundleError, as_text
 
@@ -111,5 +112,9 @@ def _signed_header(context: BatchContext, hashed: HashedFile, trusted_keys: Trus
     except (BundleError, DecodeError):
         return None
     ours = (header.source_network, header.destination_network) == (context.peer, context.network)
+    try:
+        require_plausible(header.epoch, context.clock())
+    except ImplausibleEpochError:
+        return None
     numbered = 0 < header.epoch <= _HIGHEST and 0 < header.sequence <= _HIGHEST and len(header.batch_id) == 16
     return header if ours and numbered else None

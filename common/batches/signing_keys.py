@@ -10,10 +10,12 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from common.batches.tables import OUTGOING, own_signing_keys, peer_signing_keys, stream_bundles
+from common.batches.stream_rows import lock_streams
+from common.batches.tables import own_signing_keys, peer_signing_keys
+from transfer.errors import UnknownSignerError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +39,11 @@ async def announce(connection: AsyncConnection, keys: Keys, number: BundleNumber
         return b""
     if row is None or row.announced_epoch != number.epoch:
         statement = insert(_OWN).values(
-            key_id=coming.key_id, announced_epoch=number.epoch, announced_from=number.sequence, announced_at=at
+            key_id=coming.key_id,
+            public_key=coming.public_bytes,
+            announced_epoch=number.epoch,
+            announced_from=number.sequence,
+            announced_at=at,
         )
         changed = {name: statement.excluded[name] for name in ("announced_epoch", "announced_from", "announced_at")}
         await connection.execute(statement.on_conflict_do_update(index_elements=["key_id"], set_=changed))
@@ -48,24 +54,17 @@ async def announce(connection: AsyncConnection, keys: Keys, number: BundleNumber
 async def note_confirmed(connection: AsyncConnection, epoch: int, at: datetime) -> None:
     """A key is confirmed once one of the bundles that announced it is settled at the other network.
 
-    Settled by being applied, or by being given up: the latter is learned only from a later bundle that is applied, and
-    every later bundle announces the key too.
+    Settled by being applied, or by being given up: the latter is learned only from a later bundle that is applied. So
+    every later bundle must have announced the key too, which one that was sealed by a host without it has not.
     """
-    numbers = stream_bundles.c
-    carried = exists().where(
-        numbers.direction == OUTGOING,
-        numbers.epoch == epoch,
-        numbers.sequence >= _OWN.c.announced_from,
-        numbers.acknowledged_at.is_not(None),
-    )
     rows = await connection.execute(
-        update(_OWN)
-        .where(_OWN.c.acknowledged_at.is_(None), _OWN.c.announced_epoch == epoch, carried)
-        .values(acknowledged_at=at)
-        .returning(_OWN.c.key_id)
+        select(_OWN).where(_OWN.c.acknowledged_at.is_(None), _OWN.c.announced_epoch == epoch)
     )
-    for row in rows:
-        log.info("signing_key_confirmed", key_id=row.key_id.hex()[:16])
+    for row in rows.all():
+        known = {"epoch": epoch, "first": row.announced_from, "key": row.public_key}
+        if await connection.scalar(_CONFIRMED, known):
+            await connection.execute(update(_OWN).where(_OWN.c.key_id == row.key_id).values(acknowledged_at=at))
+            log.info("signing_key_confirmed", key_id=row.key_id.hex()[:16])
 
 
 async def announce_again(connection: AsyncConnection) -> None:
@@ -82,15 +81,22 @@ async def signer(connection: AsyncConnection, keys: Keys) -> SigningKey:
     return coming if await connection.scalar(confirmed) is not None else keys.signing_key
 
 
-async def learn(connection: AsyncConnection, public_key: bytes, number: BundleNumber, at: datetime) -> None:
-    """The other network announces a key in an applied bundle. One that was revoked here stays revoked."""
+async def learn(
+    connection: AsyncConnection, public_key: bytes, number: BundleNumber, at: datetime, *, introducer: bytes
+) -> None:
+    """The other network announces a key in an applied bundle that `introducer` signed. One revoked here stays so."""
     if not public_key:
         return
     key_id = hashlib.sha256(public_key).digest()
     learned = await connection.execute(
         insert(_PEER)
         .values(
-            key_id=key_id, public_key=public_key, learned_epoch=number.epoch, learned_sequence=number.sequence, since=at
+            key_id=key_id,
+            public_key=public_key,
+            learned_epoch=number.epoch,
+            learned_sequence=number.sequence,
+            introduced_by=introducer,
+            since=at,
         )
         .on_conflict_do_nothing()
     )
@@ -102,13 +108,24 @@ async def trusted(connection: AsyncConnection, keys: Keys) -> TrustedKeys:
     """The keys by which the other network may sign: those of the file and those learned, without those revoked."""
     rows = (await connection.execute(select(_PEER))).all()
     learned = [row.public_key for row in rows if row.public_key is not None and row.revoked_at is None]
-    return keys.trusted_keys.changed(
-        learned=learned, revoked={row.key_id for row in rows if row.revoked_at is not None}
-    )
+    revoked = keys.revoked | {row.key_id for row in rows if row.revoked_at is not None}
+    return keys.trusted_keys.changed(learned=learned, revoked=revoked)
 
 
-async def revoke(connection: AsyncConnection, key_id: bytes, at: datetime) -> None:
-    """Nothing that this key signed is accepted from now on, whatever file or bundle names it."""
+def require_trusted(keys: TrustedKeys, signer_id: bytes) -> None:
+    """Raises UnknownSignerError unless the key still counts."""
+    if signer_id not in keys.key_ids:
+        msg = f"The key {signer_id.hex()[:16]}, by which the bundle is signed, was revoked."
+        raise UnknownSignerError(msg)
+
+
+async def revoke(connection: AsyncConnection, key_id: bytes, at: datetime) -> list[bytes]:
+    """Nothing that this key signed is accepted from now on, whatever file or bundle names it.
+
+    Returns the keys that bundles of this one announced and that still count: after a theft they may be the thief's.
+    Takes the streams' lock, so that no bundle is being applied on the strength of this key.
+    """
+    await lock_streams(connection)
     statement = insert(_PEER).values(key_id=key_id, since=at, revoked_at=at)
     await connection.execute(
         statement.on_conflict_do_update(
@@ -118,7 +135,21 @@ async def revoke(connection: AsyncConnection, key_id: bytes, at: datetime) -> No
         )
     )
     log.warning("signing_key_revoked", key_id=key_id.hex()[:16])
+    introduced = select(_PEER.c.key_id).where(_PEER.c.introduced_by == key_id, _PEER.c.revoked_at.is_(None))
+    return sorted(await connection.scalars(introduced))
 
 
 _OWN = own_signing_keys
 _PEER = peer_signing_keys
+_CONFIRMED = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM stream_bundles s
+        WHERE s.direction = 'outgoing' AND s.epoch = :epoch AND s.sequence >= :first AND s.acknowledged_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT FROM export_batches e
+                WHERE e.epoch = :epoch AND e.sequence >= s.sequence AND position(:key IN e.first_frame) = 0
+            )
+    )
+    """
+)

@@ -74,17 +74,18 @@ async def begin_epoch(connection: AsyncConnection, epoch: int, now: datetime) ->
 
     Whoever calls this releases the rows of the retired batches that have no final state.
     """
+    # Batches first: whoever is just publishing one holds its row and will want its number.
+    await connection.execute(
+        update(export_batches)
+        .where(export_batches.c.epoch < epoch, export_batches.c.status == "processing")
+        .values(status="failed", error_message="Its epoch ended before it was sealed; its rows go out again.")
+    )
     unsettled = (Disposition.CLAIMED, Disposition.SEALED, Disposition.VOIDED)
     earlier = (stream_bundles.c.direction == OUTGOING, stream_bundles.c.epoch < epoch)
     await connection.execute(
         update(stream_bundles)
         .where(*earlier, stream_bundles.c.acknowledged_at.is_(None), stream_bundles.c.disposition.in_(unsettled))
-        .values(disposition=Disposition.RETIRED)
-    )
-    await connection.execute(
-        update(export_batches)
-        .where(export_batches.c.epoch < epoch, export_batches.c.status == "processing")
-        .values(status="failed", error_message="Its epoch ended before it was sealed; its rows go out again.")
+        .values(disposition=Disposition.RETIRED, recorded_at=now)
     )
     await connection.execute(
         update(streams).values(
@@ -136,6 +137,8 @@ async def save_used(
         used_epoch=carrier.epoch,
         used_sequence=carrier.sequence,
         peer_state=acknowledgements.SerializeToString(deterministic=True),
+        peer_minor=acknowledgements.reads_schema_minor,
+        peer_key_versions=list(acknowledgements.reads_key_versions),
         cumulative=acknowledgements.cumulative,
         running_digest=running_digest,
     )
@@ -182,8 +185,8 @@ def _streams(rows: dict[str, Row[Any]]) -> Streams:
         ),
         peer=None if said is None else parse(said),
         peer_wants=() if said is None else tuple(said.snapshots_wanted),
-        peer_minor=0 if said is None else said.reads_schema_minor,
-        peer_key_versions=() if said is None else tuple(said.reads_key_versions),
+        peer_minor=outgoing.peer_minor,
+        peer_key_versions=tuple(outgoing.peer_key_versions),
         snapshots_wanted=tuple(kind_from_name(name) for name in incoming.snapshots_wanted),
         news_since=outgoing.news_since,
         last_acknowledged_at=outgoing.last_moved_at,

@@ -135,6 +135,9 @@ streams = Table(
     Column("used_epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("used_sequence", BigInteger, nullable=False, server_default=text("0")),
     Column("peer_state", LargeBinary),
+    # Outgoing: the newest schema and the key versions that the other network said last that it reads; for all epochs.
+    Column("peer_minor", Integer, nullable=False, server_default=text("0")),
+    Column("peer_key_versions", ARRAY(String(32)), nullable=False, server_default=text("'{}'")),
     # Incoming: replicated kinds of which this network needs the whole table again.
     Column("snapshots_wanted", ARRAY(String(50)), nullable=False, server_default=text("'{}'")),
     # Outgoing: since when there is something to acknowledge that no bundle carries yet.
@@ -184,6 +187,7 @@ own_signing_keys = Table(
     shared_metadata,
     # Of this network's signing keys that were announced to the other one.
     Column("key_id", LargeBinary, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
     # Every bundle of this epoch from this number on announces it, until it is confirmed.
     Column("announced_epoch", BigInteger, nullable=False),
     Column("announced_from", BigInteger, nullable=False),
@@ -202,6 +206,8 @@ peer_signing_keys = Table(
     Column("public_key", LargeBinary),
     Column("learned_epoch", BigInteger),
     Column("learned_sequence", BigInteger),
+    # The key that signed the bundle which announced this one.
+    Column("introduced_by", LargeBinary),
     Column("since", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
     CheckConstraint("octet_length(key_id) = 32", name="key_id"),

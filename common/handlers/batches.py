@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airlock.common.v1 import network_pb2
 from airlock.ops.v1 import batches_pb2 as pb
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from common.batches.batch_rows import ExportBatchRow, ImportBatchRow
     from common.batches.overview import StreamBundleRow, StreamsView
     from transfer.custody.state import Disposition
+
+
+_MOST: Final = 2**32 - 1
 
 
 def export_batch(row: ExportBatchRow) -> pb.ExportBatch:
@@ -84,7 +87,7 @@ def streams(network: network_pb2.Network.ValueType, view: StreamsView) -> stream
             cumulative=incoming.cumulative,
             highest_seen=incoming.highest_seen,
             missing=incoming.missing,
-            missing_count=incoming.missing_count,
+            missing_count=min(incoming.missing_count, _MOST),
             refused_count=incoming.refused_count,
             quarantined_files=incoming.quarantined_files,
             last_received_at=timestamp(incoming.last_received_at),

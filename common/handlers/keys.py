@@ -39,7 +39,12 @@ class KeyMethods(OpsServiceServicer):
                 for key in view.own
             ],
             peer_signing_keys=[
-                pb.PeerSigningKey(key_id=key.key_id.hex(), state=key.state, since=timestamp(key.since))
+                pb.PeerSigningKey(
+                    key_id=key.key_id.hex(),
+                    state=key.state,
+                    since=timestamp(key.since),
+                    introduced_by=key.introduced_by.hex(),
+                )
                 for key in view.peer
             ],
             peer_reads_key_versions=view.peer_reads,
@@ -49,5 +54,9 @@ class KeyMethods(OpsServiceServicer):
         self, request: pb.RevokeSigningKeyRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.RevokeSigningKeyResponse:
         """From now on nothing that it signed counts."""
-        left = await revoke_key(self._exchange.context, request.key_id, request.reason, current_caller())
-        return pb.RevokeSigningKeyResponse(trusted_keys=left)
+        revoked = await revoke_key(self._exchange.context, request.key_id, request.reason, current_caller())
+        return pb.RevokeSigningKeyResponse(
+            trusted_keys=revoked.trusted_keys,
+            introduced_key_ids=[key_id.hex() for key_id in revoked.introduced],
+            not_kept=revoked.not_kept,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from common.audit.record import record
 from common.batches.signing_keys import revoke, signer, trusted
 from common.batches.stream_rows import read_streams
 from common.batches.tables import own_signing_keys, peer_signing_keys
+from common.errors import NotFoundError
 from common.operations.custody import entry
+from transfer.errors import KeyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +41,16 @@ class PeerKey:
     key_id: bytes
     state: str
     since: datetime | None = None
+    introduced_by: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation leaves: how many keys count, which the revoked one introduced, why it is in no file."""
+
+    trusted_keys: int
+    introduced: tuple[bytes, ...]
+    not_kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +78,33 @@ async def list_keys(context: BatchContext) -> KeysView:
         state = "signs" if key.key_id == signs else "announced" if row is not None else "in preparation"
         times = (row.announced_at, row.acknowledged_at) if row is not None else (None, None)
         own.append(OwnKey(key.key_id, state, *times))
-    peer = [PeerKey(key_id, "file") for key_id in sorted(keys.trusted_keys.key_ids - noted.keys())]
+    unnoted = sorted((keys.trusted_keys.key_ids | keys.revoked) - noted.keys())
+    peer = [PeerKey(key_id, "revoked" if key_id in keys.revoked else "file") for key_id in unnoted]
     for key_id, row in noted.items():
         learned = "file" if key_id in keys.trusted_keys.key_ids else "learned"
-        peer.append(PeerKey(key_id, "revoked" if row.revoked_at else learned, row.revoked_at or row.since))
+        gone = row.revoked_at is not None or key_id in keys.revoked
+        since = row.revoked_at or row.since
+        peer.append(PeerKey(key_id, "revoked" if gone else learned, since, row.introduced_by or b""))
     states = {version: str(state) for version, state in keys.keyring.states.items()}
     return KeysView(states, tuple(own), tuple(peer), peer_reads)
 
 
-async def revoke_key(context: BatchContext, key_id: str, reason: str, caller: Caller) -> int:
-    """Revokes a key of the other network; how many of its keys still count."""
+async def revoke_key(context: BatchContext, key_id: str, reason: str, caller: Caller) -> Revoked:
+    """Revokes a key of the other network. Raises NotFoundError for one that this network does not know."""
+    identity = bytes.fromhex(key_id)
     async with context.database.transaction() as transaction:
         connection = transaction.connection
-        await revoke(connection, bytes.fromhex(key_id), context.clock())
+        noted = set(await connection.scalars(select(peer_signing_keys.c.key_id)))
+        if identity not in noted | context.keys().trusted_keys.key_ids:
+            raise NotFoundError(
+                "The other network has no such key, as far as this one knows; list the keys.",
+                metadata={"resource": key_id},
+            )
+        introduced = await revoke(connection, identity, context.clock())
         await record(connection, entry("keys.revoked", key_id, caller, {"reason": reason}))
-        return len((await trusted(connection, context.keys())).key_ids)
+        left = len((await trusted(connection, context.keys())).key_ids)
+    try:
+        await asyncio.to_thread(context.keep_revoked, identity)
+    except KeyFileError as error:
+        return Revoked(left, tuple(introduced), str(error))
+    return Revoked(left, tuple(introduced))

@@ -125,12 +125,12 @@ class Keyring:
     def sealing_version(self, peer_reads: Collection[str]) -> str:
         """The version to seal with for a peer that says it reads these; the active one if it said nothing.
 
-        Where the peer does not hold the active one yet, the newest retiring one that it holds is used, so that no day
-        must be agreed on which both networks change.
+        Where the peer does not hold the active one yet, or not any more, the newest other one that both hold is used,
+        so that no day must be agreed on which both networks change.
         """
         if not peer_reads or self._current in peer_reads:
             return self._current
-        held = [v for v, state in self._states.items() if state is KeyState.RETIRING and v in peer_reads]
+        held = [version for version in self._states if version in self._keys and version in peer_reads]
         return held[-1] if held else self._current
 
     @property

@@ -49,11 +49,11 @@ def activated(keyring: Keyring, version: str) -> Keyring:
 
 
 def without(keyring: Keyring, version: str) -> Keyring:
-    """The keyring in which `version` is destroyed; its name stays. Raises KeyFileError unless it is retiring."""
+    """The keyring in which `version` is destroyed; its name stays. Raises KeyFileError for the active one."""
     state = keyring.states.get(version)
-    if state is not KeyState.RETIRING:
+    if state not in {KeyState.RETIRING, KeyState.PRE}:
         is_what = "is not in this keyring" if state is None else f"is {state}"
-        msg = f"Key version {version} {is_what}; only a retiring one can be destroyed."
+        msg = f"Key version {version} {is_what}; only one that is retiring or in preparation can be destroyed."
         raise KeyFileError(msg, next_step="`transfer keys show` lists the versions and their states.")
     keys = {name: key for name, key in keyring.keys.items() if name != version}
     return Keyring(keys, keyring.current, {**keyring.states, version: KeyState.DESTROYED})
@@ -73,8 +73,10 @@ def make_next_signing_key(signing_key_file: Path) -> SigningKey:
         raise KeysExistError(msg, next_step="It is announced until the other network has confirmed it.")
     private = Ed25519PrivateKey.generate()
     key = SigningKey(private)
-    write_key_file(path.with_name(f"{path.name}.pub"), key.public_pem(), 0o644)
-    write_key_file(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    # The service reads the next key as it does the present one, by its account or its group; all others never.
+    write_key_file(path, pem, signing_key_file.stat().st_mode & 0o770, like=signing_key_file)
+    write_key_file(path.with_name(f"{path.name}.pub"), key.public_pem(), 0o644, replace=True)
     return key
 
 
@@ -89,10 +91,12 @@ def promote_next_signing_key(signing_key_file: Path) -> Path:
         kept.unlink(missing_ok=True)
         os.link(signing_key_file, kept)
         path.replace(signing_key_file)
-        path.with_name(f"{path.name}.pub").replace(signing_key_file.with_name(f"{signing_key_file.name}.pub"))
     except OSError as error:
         msg = f"{signing_key_file} cannot be replaced: {error.strerror}."
         raise KeyFileError(msg, next_step="Make its folder writable for whoever rotates keys.") from error
+    public = signing_key_file.with_name(f"{signing_key_file.name}.pub")
+    write_key_file(public, SigningKey.load(signing_key_file).public_pem(), 0o644, replace=True)
+    path.with_name(f"{path.name}.pub").unlink(missing_ok=True)
     return kept
 
 
@@ -103,8 +107,12 @@ def write_keyring(path: Path, keyring: Keyring) -> None:
     write_key_file(path, json.dumps(document, indent=2).encode() + b"\n", mode, replace=True)
 
 
-def write_key_file(path: Path, data: bytes, mode: int, *, replace: bool = False) -> None:
-    """Writes a key so that it appears whole. Raises KeyFileError, and KeysExistError unless it may be replaced."""
+def write_key_file(path: Path, data: bytes, mode: int, *, replace: bool = False, like: Path | None = None) -> None:
+    """Writes a key so that it appears whole. Raises KeyFileError, and KeysExistError unless it may be replaced.
+
+    It belongs to whom `like` belongs, or the file that it replaces. KeyFileError where this account may not do that:
+    a service that can no longer read its key would stand still.
+    """
     if path.exists() and not replace:
         msg = f"{path} is there already, and keys are never overwritten."
         raise KeysExistError(msg)
@@ -115,14 +123,19 @@ def write_key_file(path: Path, data: bytes, mode: int, *, replace: bool = False)
             file.write(data)
             # The mode given to open is narrowed by the umask; a public key is meant to be read by others.
             os.fchmod(file.fileno(), mode)
-            if replace and path.exists():
-                owner = path.stat()
-                if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()) and os.geteuid() == 0:
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            model = like or (path if path.exists() else None)
+            if model is not None and model.stat().st_uid != os.geteuid():
+                os.fchown(file.fileno(), model.stat().st_uid, model.stat().st_gid)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         msg = f"{path} cannot be written: {error.strerror}."
-        raise KeyFileError(msg, next_step="Name a folder that can be written.") from error
+        next_step = "Run this as the account of the service, in a folder that it may write."
+        raise KeyFileError(msg, next_step=next_step) from error

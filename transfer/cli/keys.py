@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from airlock.ops.v1.keys_pb2 import RevokeSigningKeyRequest
+from airlock.ops.v1.keys_pb2 import ListKeysRequest, ListKeysResponse, RevokeSigningKeyRequest
 from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
+from google.protobuf.json_format import MessageToDict
 
 from transfer.bundle.keyring import GeneratedKeys, Keyring, KeyState, SigningKey, generate_keys
 from transfer.bundle.rotation import (
@@ -18,12 +19,12 @@ from transfer.bundle.rotation import (
     without,
     write_keyring,
 )
-from transfer.cli.access import CaFile, PasswordFile, Server, TokenFile, Username, signed_in
+from transfer.cli.access import CaFile, OptionalServer, PasswordFile, Server, TokenFile, Username, signed_in
 from transfer.cli.errors import KeyInUseError, SettingMissingError
 from transfer.cli.options import AsJson, ExportDir, ImportDir, KeyringFile, SigningKeyFile, folder_of
 from transfer.cli.output import Output, count_text, printable
 from transfer.cli.server import CALL_SECONDS, refusals
-from transfer.spool.key_use import is_signed_with, versions_needed
+from transfer.spool.key_use import is_signed_with, still_signed_with, versions_needed
 
 Placement = tuple[str, str, str, bool]
 """File, network, setting that names it there, and whether it is secret."""
@@ -88,10 +89,28 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version of th
 
 
 @keys_app.command("show")
-def show(keyring_file: KeyringFile = None, signing_key_file: SigningKeyFile = None, as_json: AsJson = False) -> None:
-    """Show the versions of a keyring with their states, and the ids of the signing keys; never a key itself."""
+def show(
+    keyring_file: KeyringFile = None,
+    signing_key_file: SigningKeyFile = None,
+    server: OptionalServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the versions of a keyring with their states, and the ids of the signing keys; never a key itself.
+
+    From a service with --server: also which keys of the other network it trusts, and since when.
+    """
     output = Output(as_json=as_json)
     with output.refusals():
+        if server is not None:
+            access = signed_in(server, ca_file, token_file, username, password_file)
+            with access as (channel, caller), refusals(server):
+                keys = OpsServiceStub(channel).ListKeys(ListKeysRequest(), metadata=caller, timeout=CALL_SECONDS)
+            _show_of_service(output, keys)
+            return
         states = dict(Keyring.from_file(keyring_file).states) if keyring_file is not None else {}
         signing = _signing_ids(signing_key_file) if signing_key_file is not None else {}
         output.document({"encryption": states, "signing": signing})
@@ -171,7 +190,9 @@ def destroy(
 
 @keys_app.command("revoke")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="64 hexadecimal digits, as `keys show` prints it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="KEY_ID", help="64 hexadecimal digits, as `keys show --server` lists them.")
+    ],
     reason: Annotated[str, typer.Option(help="Why; it goes into the audit trail.")],
     server: Server,
     ca_file: CaFile = None,
@@ -186,11 +207,36 @@ def revoke(
         with refusals(server):
             request = RevokeSigningKeyRequest(key_id=key_id, reason=reason)
             answer = OpsServiceStub(channel).RevokeSigningKey(request, metadata=caller, timeout=CALL_SECONDS)
-        output.document({"revoked": key_id, "trusted_keys": answer.trusted_keys})
+        introduced = list(answer.introduced_key_ids)
+        document = {"revoked": key_id, "trusted_keys": answer.trusted_keys, "introduced": introduced}
+        output.document({**document, "not_kept": answer.not_kept})
         left = count_text(answer.trusted_keys, "key")
         output.line(f"{printable(key_id)} is revoked; {left} of the other network still count.")
+        for one in introduced:
+            output.warning(
+                f"it introduced {one}, which still counts: unless the other network's operator knows it, revoke it too"
+            )
+        if answer.not_kept:
+            output.warning(f"a restored backup forgets this: {printable(answer.not_kept)}")
         if not answer.trusted_keys:
             output.warning("no bundle is accepted until a key is added to PEER_SIGNING_KEYS_FILE")
+
+
+def _show_of_service(output: Output, keys: ListKeysResponse) -> None:
+    output.document(MessageToDict(keys, preserving_proto_field_name=True))
+    output.line("encryption", style="bold")
+    for one in keys.encryption_keys:
+        output.line(f"  {one.version:<8} {one.state}")
+    reads = ", ".join(keys.peer_reads_key_versions) or "not said yet"
+    output.line(f"  the other network holds: {printable(reads)}")
+    output.line("this network signs", style="bold")
+    for own in keys.signing_keys:
+        output.line(f"  {own.key_id}  {own.state}")
+    output.line("the other network signs", style="bold")
+    for peer in keys.peer_signing_keys:
+        since = f" since {peer.since.ToJsonString()}" if peer.HasField("since") else ""
+        introduced = f", announced under {peer.introduced_by[:16]}" if peer.introduced_by else ""
+        output.line(f"  {peer.key_id}  {peer.state}{since}{introduced}")
 
 
 def _rotate_encryption(output: Output, path: Path) -> None:
@@ -226,7 +272,15 @@ def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None
     kept = promote_next_signing_key(path)
     output.document({"signs": key.key_id.hex(), "retired": str(kept), "step": "done"})
     output.line(f"{path} is now the new key, {key.key_id.hex()[:16]}; the old one is kept as {kept.name}.")
-    output.line("On the other network, revoke the old one: transfer keys revoke " + SigningKey.load(kept).key_id.hex())
+    old = SigningKey.load(kept).key_id
+    waiting = still_signed_with(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), old)
+    when = (
+        f", once the {count_text(waiting, 'bundle')} that it signed and that still wait are acknowledged"
+        if waiting
+        else ""
+    )
+    output.line(f"On the other network, revoke the old one{when}:")
+    output.line(f"  transfer keys revoke {old.hex()}")
 
 
 def _signing_ids(path: Path) -> dict[str, str]:

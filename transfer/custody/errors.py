@@ -25,4 +25,13 @@ class LaterEpochError(BundleError):
     """It belongs to an epoch that was not accepted here yet."""
 
     defect = "later-epoch"
-    default_next_step = "Accept the new epoch here, then release the file from quarantine."
+    default_next_step = (
+        "Ask the other network's operator whether he declared it; then `transfer epoch accept` imports it."
+    )
+
+
+class ImplausibleEpochError(BundleError):
+    """Its epoch is a time that has not come yet."""
+
+    defect = "implausible-epoch"
+    default_next_step = "Compare the clocks of both networks; if they are right, the sender is faulty or hostile."

@@ -181,7 +181,8 @@ class Inbox:
         for entry in entries:
             # Another clean-up may run beside this one.
             with contextlib.suppress(FileNotFoundError):
-                if entry.stat(follow_symlinks=False).st_ctime < older_than.timestamp():
+                regular = entry.is_file(follow_symlinks=False)
+                if regular and entry.stat(follow_symlinks=False).st_ctime < older_than.timestamp():
                     count += remove_durably(Path(entry.path))
         return count
 

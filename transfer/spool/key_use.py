@@ -38,6 +38,11 @@ def is_signed_with(export_dir: Path, key_id: bytes) -> bool:
     )
 
 
+def still_signed_with(export_dir: Path, key_id: bytes) -> int:
+    """How many bundles that wait in this outbox bear that key's signature."""
+    return sum(file.ends is not None and key_id in file.ends.signers for file in Outbox(export_dir).waiting())
+
+
 def _versions(every: Iterator[PeekedEnds | None]) -> Iterator[str]:
     for ends in every:
         # What is no bundle needs no key.

@@ -18,9 +18,15 @@ def upgrade() -> None:
         "requests", sa.Column("travelled_before", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
     op.create_index("idx_import_batches_source_batch", "import_batches", ["source_batch_id"], unique=False)
+    op.add_column("streams", sa.Column("peer_minor", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column(
+        "streams",
+        sa.Column("peer_key_versions", sa.ARRAY(sa.String(length=32)), server_default=sa.text("'{}'"), nullable=False),
+    )
     op.create_table(
         "own_signing_keys",
         sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("announced_epoch", sa.BigInteger(), nullable=False),
         sa.Column("announced_from", sa.BigInteger(), nullable=False),
         sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
@@ -34,6 +40,7 @@ def upgrade() -> None:
         sa.Column("public_key", sa.LargeBinary(), nullable=True),
         sa.Column("learned_epoch", sa.BigInteger(), nullable=True),
         sa.Column("learned_sequence", sa.BigInteger(), nullable=True),
+        sa.Column("introduced_by", sa.LargeBinary(), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("octet_length(key_id) = 32", name=op.f("ck_peer_signing_keys_key_id")),
@@ -46,6 +53,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("peer_signing_keys")
     op.drop_table("own_signing_keys")
+    op.drop_column("streams", "peer_key_versions")
+    op.drop_column("streams", "peer_minor")
     op.drop_index("idx_import_batches_source_batch", table_name="import_batches")
     op.drop_column("import_batches", "report")
     op.drop_column("requests", "travelled_before")

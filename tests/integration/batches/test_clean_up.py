@@ -102,3 +102,27 @@ async def test_imported_bundles_go_after_a_month(pair: Pair) -> None:
     pair.request.clock.moment += timedelta(days=3650)
     assert (await clean(pair.request))["received_bundles"] == held
     assert (await pair.request.states()) == Counter()
+
+
+async def test_a_bundle_of_an_old_epoch_is_kept_for_a_week_after_the_epoch_ended(pair: Pair) -> None:
+    await pair.begin()
+    await pair.request.add(1)
+    await pair.request.export()
+    pair.request.clock.advance(days=8)
+    async with pair.request.database.transaction() as transaction:
+        sources = {pair.request.source.kind: pair.request.source}
+        await declare_epoch(transaction.connection, pair.request.context, sources)  # type: ignore[arg-type]
+    await pair.request.export()
+    before = {file.filename for file in pair.request.context.outbox.voided() if file.filename.startswith("requests_")}
+    assert before
+    await clean(pair.request)
+    assert before <= {file.filename for file in pair.request.context.outbox.voided()}
+
+
+async def test_a_folder_in_the_archive_is_left_alone(pair: Pair) -> None:
+    await pair.begin()
+    folder = pair.request.context.inbox.root / "archive" / "lost+found"
+    folder.mkdir()
+    pair.request.clock.advance(days=4000)
+    await clean(pair.request)
+    assert folder.is_dir()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, select
 from test_operators import accept, declare
+from test_refusals import forge
 
+from common.batches import run_import
 from common.batches.signing_keys import revoke
 from common.batches.tables import export_batches, peer_signing_keys
 from transfer.bundle.keyring import Keyring, KeyState, SigningKey
 from transfer.bundle.reader import summary
+from transfer.bundle.revocation import keep_revoked, load_revoked
 from transfer.bundle.rotation import activated, with_new_version, without
 
 if TYPE_CHECKING:
@@ -34,6 +37,11 @@ async def sent(network: ToyNetwork) -> Path:
     await network.export()
     (path,) = set(network.waiting()) - before
     return path
+
+
+async def revoked_at(network: ToyNetwork, key: SigningKey) -> list[bytes]:
+    async with network.database.transaction() as transaction:
+        return await revoke(transaction.connection, key.key_id, network.clock())
 
 
 async def first_frame(network: ToyNetwork) -> Acknowledgements:
@@ -107,9 +115,8 @@ async def test_a_revoked_key_counts_no_more_though_a_file_and_a_bundle_name_it(p
     await sent(pair.request)
     await pair.round_trip()
     old = pair.request.context.keys().signing_key
-    async with pair.response.database.transaction() as transaction:
-        await revoke(transaction.connection, old.key_id, pair.response.clock())
-        await revoke(transaction.connection, old.key_id, pair.response.clock())
+    assert await revoked_at(pair.response, old) == [new.key_id]
+    assert await revoked_at(pair.response, old) == [new.key_id], "twice is once"
     pair.response.take_in(await sent(pair.request))
     assert [one.status for one in (await pair.response.scan()).batches] == ["completed"], "the new key still counts"
     with_old_key = pair.request.with_keys(next_signing_key=None)
@@ -166,6 +173,88 @@ async def test_a_bundle_under_a_destroyed_key_is_given_up_and_its_rows_arrive(pa
     assert refused.defect == "unknown-key-version"
     assert "was destroyed here" in (refused.error_message or "")
     assert "give the bundle up" in (refused.error_message or "")
+
+
+async def test_a_key_that_a_stolen_one_introduced_is_named_when_the_stolen_one_is_revoked(
+    pair: Pair, tmp_path: Path
+) -> None:
+    await pair.begin()
+    epoch = (await pair.request.streams()).outgoing.epoch
+    thief = SigningKey(Ed25519PrivateKey.generate())
+    announces = Acknowledgements(running_digest=bytes(32), announced_signing_key=thief.public_bytes)
+    forge(pair.request, (epoch, 2), tmp_path / "x.pb.enc", schema_minor=1, acknowledgements=announces)
+    pair.response.take_in(tmp_path / "x.pb.enc")
+    await pair.response.scan()
+    assert await revoked_at(pair.response, pair.request.context.keys().signing_key) == [thief.key_id]
+    assert await revoked_at(pair.response, thief) == []
+    forge(pair.request.with_keys(signing_key=thief), (epoch, 3), tmp_path / "y.pb.enc")
+    pair.response.take_in(tmp_path / "y.pb.enc")
+    assert [one.defect for one in (await pair.response.scan()).batches] == ["unknown-signer"]
+
+
+async def test_a_key_revoked_between_check_and_apply_applies_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.begin()
+    pair.response.take_in(await sent(pair.request))
+    apply_bundle = run_import.apply_bundle
+
+    async def apply_after_the_revocation(*arguments: Any, **options: Any) -> Any:
+        await revoked_at(pair.response, pair.request.context.keys().signing_key)
+        return await apply_bundle(*arguments, **options)
+
+    monkeypatch.setattr(run_import, "apply_bundle", apply_after_the_revocation)
+    assert [one.defect for one in (await pair.response.scan()).batches] == ["unknown-signer"]
+    assert not await pair.response.times_applied()
+
+
+async def test_a_revocation_outlives_a_restored_database_in_its_file(pair: Pair, tmp_path: Path) -> None:
+    await pair.begin()
+    stolen = pair.request.context.keys().signing_key
+    peer_keys = tmp_path / "peer.pub"
+    keep_revoked(peer_keys, stolen.key_id)
+    keep_revoked(peer_keys, stolen.key_id)
+    restored = pair.response.with_keys(revoked=load_revoked(peer_keys))
+    restored.take_in(await sent(pair.request))
+    assert [one.defect for one in (await restored.scan()).batches] == ["unknown-signer"]
+
+
+async def test_a_key_is_confirmed_only_by_bundles_that_announced_it(pair: Pair) -> None:
+    await pair.begin()
+    with_the_key = pair.request.with_keys(next_signing_key=SigningKey(Ed25519PrivateKey.generate()))
+    await with_the_key.status(force=True)
+    # A host without the new file gives that one up, and its own is what arrives.
+    await pair.request.status(force=True)
+    await pair.round_trip()
+    pair.response.take_in(await sent(with_the_key))
+    assert [one.status for one in (await pair.response.scan()).batches] == ["completed"]
+
+
+async def test_a_new_epoch_remembers_which_key_versions_the_other_network_holds(pair: Pair) -> None:
+    await pair.begin()
+    prepared, version = with_new_version(pair.request.context.keys().keyring)
+    pair.request = pair.request.with_keys(keyring=activated(prepared, version))
+    await pair.round_trip()
+    begun = await declare(pair.request)
+    bundle = await sent(pair.request)
+    assert summary(bundle).header.key_version == "v1"
+    pair.response.take_in(*pair.request.waiting())
+    await pair.response.scan()
+    await accept(pair.response, begun.epoch)
+    await pair.round_trip()
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=1)
+
+
+async def test_a_version_in_preparation_seals_where_the_other_network_holds_no_other(pair: Pair) -> None:
+    await pair.begin()
+    prepared, version = with_new_version(pair.request.context.keys().keyring)
+    pair.request = pair.request.with_keys(keyring=prepared)
+    pair.response = pair.response.with_keys(keyring=without(activated(prepared, version), "v1"))
+    await pair.response.status(force=True)
+    pair.request.take_in(*pair.response.waiting())
+    await pair.request.scan()
+    assert summary(await sent(pair.request)).header.key_version == version
 
 
 def test_every_state_follows_the_one_before() -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
+from test_refusals import forge, reasons
 from toy_networks import applied
 
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import offer_again, void_numbers
+from common.batches.steps import Step
 from common.batches.tables import INCOMING, import_batches, stream_bundles, streams
+from common.database.transaction import Database
 from common.errors import NotFoundError, WrongStateError
 from transfer.bundle.keyring import Keyring
 from transfer.custody.state import Disposition
+from transfer.errors import SpoolError
 from transfer.spool.inbox import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from toy_networks import Pair, ToyNetwork
 
@@ -44,6 +52,16 @@ async def accept(network: ToyNetwork, epoch: int) -> tuple[str, ...]:
     async with network.database.transaction() as transaction:
         await accept_epoch(transaction.connection, network.context, sources(network), epoch)  # type: ignore[arg-type]
     return await release_of_epoch(network.context, epoch)
+
+
+@asynccontextmanager
+async def another_connection(network: ToyNetwork) -> AsyncIterator[ToyNetwork]:
+    """The same network as another process sees it, with connections of its own."""
+    database = Database(network.database.url, pool_size=2)
+    try:
+        yield network.with_context(database=database)
+    finally:
+        await database.close()
 
 
 async def obstacles(network: ToyNetwork, numbers: Sequence[int]) -> list[str]:
@@ -178,6 +196,81 @@ async def test_an_epoch_that_nobody_declared_cannot_be_accepted(pair: Pair) -> N
         await accept(pair.request, present)
 
 
+async def test_an_epoch_far_in_the_future_is_refused_and_the_real_one_can_be_accepted(
+    pair: Pair, tmp_path: Path
+) -> None:
+    await pair.begin()
+    forge(pair.response, (2**63 - 1, 1), tmp_path / "x.pb.enc")
+    pair.request.take_in(tmp_path / "x.pb.enc")
+    await pair.request.scan()
+    assert reasons(pair.request) == ["implausible-epoch"]
+    with pytest.raises(WrongStateError, match="nothing to accept"):
+        await accept(pair.request, 2**63 - 1)
+    begun = await declare(pair.response)
+    await pair.response.status(force=True)
+    pair.request.take_in(*pair.response.waiting())
+    await pair.request.scan()
+    await accept(pair.request, begun.epoch)
+    await pair.round_trip()
+    assert (await pair.request.streams()).incoming.epoch == begun.epoch
+    later = await declare(pair.request)
+    assert later.epoch < 2**40
+
+
+async def test_two_operators_may_release_the_bundles_of_an_epoch_at_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.begin()
+    begun = await declare(pair.response)
+    await pair.response.status(force=True)
+    await pair.response.add(7)
+    await pair.response.export()
+    pair.request.take_in(*pair.response.waiting())
+    await pair.request.scan()
+    inbox = pair.request.context.inbox
+    waiting = inbox.quarantine_folder.files()
+    async with pair.request.database.transaction() as transaction:
+        await accept_epoch(transaction.connection, pair.request.context, sources(pair.request), begun.epoch)  # type: ignore[arg-type]
+    inbox.release(waiting[0].name)
+    monkeypatch.setattr(type(inbox.quarantine_folder), "files", lambda _: waiting)
+    assert len(await release_of_epoch(pair.request.context, begun.epoch)) == len(waiting) - 1
+
+
+async def test_an_epoch_declared_while_a_bundle_is_being_sealed_waits_for_it(pair: Pair) -> None:
+    await pair.begin()
+    ids = await pair.request.add(1)
+    errors: list[BaseException] = []
+
+    def declare_elsewhere() -> None:
+        async def run() -> None:
+            async with another_connection(pair.request) as twin:
+                await declare(twin)
+
+        try:
+            asyncio.run(run())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test reports it
+            errors.append(error)
+
+    thread = threading.Thread(target=declare_elsewhere)
+
+    class AtRename:
+        def __call__(self, step: Step) -> None:
+            if step == Step.RENAME and thread.ident is None:
+                thread.start()
+                thread.join(1.5)
+
+    await pair.request.with_context(steps=AtRename()).export()
+    await asyncio.to_thread(thread.join)
+    assert errors == []
+    await pair.request.export()
+    begun = (await pair.request.streams()).outgoing.epoch
+    pair.response.take_in(*pair.request.waiting())
+    await pair.response.scan()
+    await accept(pair.response, begun)
+    await pair.round_trip()
+    assert set(ids) == set(await pair.response.times_applied())
+
+
 async def test_a_network_without_an_epoch_declares_none(pair: Pair) -> None:
     with pytest.raises(WrongStateError, match="first bundle"):
         await declare(pair.request)
@@ -201,3 +294,58 @@ async def test_an_archived_bundle_that_a_restored_database_forgot_is_applied_aga
     assert [one.status for one in (await restarted.scan()).batches] == ["completed"]
     assert set((await restarted.times_applied()).values()) == {1}
     assert (await restarted.scan()).batches == ()
+
+
+async def test_a_bundle_that_was_released_and_applied_after_the_backup_is_brought_back(pair: Pair) -> None:
+    await pair.begin()
+    ids = await pair.request.add(1)
+    await pair.request.export()
+    without_the_key = pair.response.with_keys(keyring=Keyring({"v9": bytes(32)}, "v9"))
+    without_the_key.take_in(*pair.request.waiting())
+    await without_the_key.scan()
+    backup = await rows_of(pair.response)
+    (file,) = pair.response.context.inbox.quarantine_folder.files()
+    pair.response.context.inbox.release(file.name)
+    await pair.response.scan()
+    await restore(pair.response, backup)
+    restarted = pair.response.with_context(inbox=Inbox(pair.response.context.inbox.root, pair.response.clock))
+    await restarted.scan()
+    assert await restarted.times_applied() == Counter(ids)
+
+
+async def test_an_archive_that_could_not_be_compared_is_compared_by_the_next_scan(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.begin()
+    restarted = pair.response.with_context(inbox=Inbox(pair.response.context.inbox.root, pair.response.clock))
+    with monkeypatch.context() as broken:
+
+        def fails() -> list[str]:
+            msg = "the disk has a fault"
+            raise SpoolError(msg)
+
+        broken.setattr(restarted.context.inbox, "archived", fails)
+        with pytest.raises(SpoolError):
+            await restarted.scan()
+    assert not restarted.context.inbox.archive_was_compared
+    await restarted.scan()
+    assert restarted.context.inbox.archive_was_compared
+
+
+_BACKED_UP = (import_batches, stream_bundles, streams, applied)
+
+
+async def rows_of(network: ToyNetwork) -> dict[str, list[dict[str, Any]]]:
+    async with network.database.transaction() as transaction:
+        return {
+            table.name: [dict(row) for row in (await transaction.connection.execute(select(table))).mappings()]
+            for table in _BACKED_UP
+        }
+
+
+async def restore(network: ToyNetwork, backup: dict[str, list[dict[str, Any]]]) -> None:
+    async with network.database.transaction() as transaction:
+        for table in _BACKED_UP:
+            await transaction.connection.execute(delete(table))
+            if backup[table.name]:
+                await transaction.connection.execute(insert(table), backup[table.name])

@@ -17,6 +17,7 @@ from toy_networks import REQUESTS, STATUS, toy_record
 from common.batches.stream_rows import begin_epoch
 from common.batches.tables import OUTGOING, stream_bundles, streams
 from common.errors import StreamStoppedError
+from common.handlers.batches import streams as shown
 from transfer.bundle.header import new_header
 from transfer.bundle.keyring import Keyring
 from transfer.bundle.writer import BundleWriter
@@ -284,3 +285,26 @@ def table_state() -> object:
     from airlock.bundle.v1.replication_pb2 import TableState
 
     return Record(table_state=TableState(snapshot=True, revision=1, table_digest=bytes(32)))
+
+
+async def test_a_bundle_that_announces_no_possible_key_is_quarantined_and_blocks_no_scan(
+    pair: Pair, tmp_path: Path
+) -> None:
+    await pair.begin()
+    epoch = (await pair.request.streams()).outgoing.epoch
+    announces = Acknowledgements(running_digest=bytes(32), announced_signing_key=b"short")
+    forge(pair.request, (epoch, 2), tmp_path / "x.pb.enc", schema_minor=1, acknowledgements=announces)
+    pair.response.take_in(tmp_path / "x.pb.enc")
+    await pair.response.scan()
+    assert not (await pair.response.scan()).left
+    assert reasons(pair.response) == ["malformed-frame"]
+
+
+async def test_a_number_far_ahead_leaves_the_streams_readable(pair: Pair, tmp_path: Path) -> None:
+    await pair.begin()
+    epoch = (await pair.request.streams()).outgoing.epoch
+    forge(pair.request, (epoch, 2**63 - 1), tmp_path / "x.pb.enc")
+    pair.response.take_in(tmp_path / "x.pb.enc")
+    await pair.response.scan()
+    view = shown(pair.response.context.network, await pair.response.streams())
+    assert view.incoming.highest_seen == 2**63 - 1

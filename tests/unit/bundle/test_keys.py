@@ -202,6 +202,7 @@ def test_the_next_signing_key_takes_the_place_of_the_present_one_which_is_kept(
 ) -> None:
     path = tmp_path / "signing.key"
     path.write_bytes(keys.request_signing_key.read_bytes())
+    path.chmod(0o600)
     old = SigningKey.load(path)
     new = make_next_signing_key(path)
     with pytest.raises(KeysExistError):

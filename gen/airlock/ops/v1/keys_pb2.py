@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61irlock/ops/v1/keys.proto\x12\x0e\x61irlock.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0fListKeysRequest\"\xdb\x01\n\x10ListKeysResponse\x12\x36\n\x0f\x65ncryption_keys\x18\x01 \x03(\x0b\x32\x1d.airlock.ops.v1.EncryptionKey\x12\x33\n\x0csigning_keys\x18\x02 \x03(\x0b\x32\x1d.airlock.ops.v1.OwnSigningKey\x12\x39\n\x11peer_signing_keys\x18\x03 \x03(\x0b\x32\x1e.airlock.ops.v1.PeerSigningKey\x12\x1f\n\x17peer_reads_key_versions\x18\x04 \x03(\t\"/\n\rEncryptionKey\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"\x92\x01\n\rOwnSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x30\n\x0c\x61nnounced_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x0ePeerSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x17RevokeSigningKeyRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"0\n\x18RevokeSigningKeyResponse\x12\x14\n\x0ctrusted_keys\x18\x01 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x61irlock/ops/v1/keys.proto\x12\x0e\x61irlock.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0fListKeysRequest\"\xdb\x01\n\x10ListKeysResponse\x12\x36\n\x0f\x65ncryption_keys\x18\x01 \x03(\x0b\x32\x1d.airlock.ops.v1.EncryptionKey\x12\x33\n\x0csigning_keys\x18\x02 \x03(\x0b\x32\x1d.airlock.ops.v1.OwnSigningKey\x12\x39\n\x11peer_signing_keys\x18\x03 \x03(\x0b\x32\x1e.airlock.ops.v1.PeerSigningKey\x12\x1f\n\x17peer_reads_key_versions\x18\x04 \x03(\t\"/\n\rEncryptionKey\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"\x92\x01\n\rOwnSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x30\n\x0c\x61nnounced_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x0ePeerSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rintroduced_by\x18\x04 \x01(\t\"\\\n\x17RevokeSigningKeyRequest\x12%\n\x06key_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"^\n\x18RevokeSigningKeyResponse\x12\x14\n\x0ctrusted_keys\x18\x01 \x01(\r\x12\x1a\n\x12introduced_key_ids\x18\x02 \x03(\t\x12\x10\n\x08not_kept\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,9 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OWNSIGNINGKEY']._serialized_start=398
   _globals['_OWNSIGNINGKEY']._serialized_end=544
   _globals['_PEERSIGNINGKEY']._serialized_start=546
-  _globals['_PEERSIGNINGKEY']._serialized_end=636
-  _globals['_REVOKESIGNINGKEYREQUEST']._serialized_start=638
-  _globals['_REVOKESIGNINGKEYREQUEST']._serialized_end=730
-  _globals['_REVOKESIGNINGKEYRESPONSE']._serialized_start=732
-  _globals['_REVOKESIGNINGKEYRESPONSE']._serialized_end=780
+  _globals['_PEERSIGNINGKEY']._serialized_end=659
+  _globals['_REVOKESIGNINGKEYREQUEST']._serialized_start=661
+  _globals['_REVOKESIGNINGKEYREQUEST']._serialized_end=753
+  _globals['_REVOKESIGNINGKEYRESPONSE']._serialized_start=755
+  _globals['_REVOKESIGNINGKEYRESPONSE']._serialized_end=849
 # @@protoc_insertion_point(module_scope)

@@ -142,9 +142,12 @@ class PeerSigningKey(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    INTRODUCED_BY_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     state: _builtins.str
     """`file`: named by PEER_SIGNING_KEYS_FILE. `learned`: announced by the other network. `revoked`: counts no more."""
+    introduced_by: _builtins.str
+    """For a learned key: the id of the key that signed its announcement."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -153,10 +156,11 @@ class PeerSigningKey(_message.Message):
         key_id: _builtins.str = ...,
         state: _builtins.str = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
+        introduced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "since", b"since", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["introduced_by", b"introduced_by", "key_id", b"key_id", "since", b"since", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,15 +199,25 @@ class RevokeSigningKeyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRUSTED_KEYS_FIELD_NUMBER: _builtins.int
+    INTRODUCED_KEY_IDS_FIELD_NUMBER: _builtins.int
+    NOT_KEPT_FIELD_NUMBER: _builtins.int
     trusted_keys: _builtins.int
+    not_kept: _builtins.str
+    """Why the revocation is in the database only, where a restored backup forgets it; empty when it is in a file too."""
+    @_builtins.property
+    def introduced_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys that bundles under the revoked one announced and that still count: after a theft they may be the thief's."""
+
     def __init__(
         self,
         *,
         trusted_keys: _builtins.int = ...,
+        introduced_key_ids: _abc.Iterable[_builtins.str] | None = ...,
+        not_kept: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["trusted_keys", b"trusted_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["introduced_key_ids", b"introduced_key_ids", "not_kept", b"not_kept", "trusted_keys", b"trusted_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
