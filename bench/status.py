@@ -57,7 +57,7 @@ async def filled(database: Database, outbox: Path, settled: int) -> None:
         names = list(await connection.scalars(text("SELECT filename FROM export_batches ORDER BY sequence")))
     async with database.engine.connect() as connection:
         await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("ANALYZE"))
-    journal = Journal(outbox)
+    journal = Journal.of_spool(outbox)
     journal.path.unlink(missing_ok=True)
     for number in range(10):
         journal.write(

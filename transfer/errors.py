@@ -13,7 +13,7 @@ TransferError
 ├── KeyFileError      a keyring or key file cannot be used
 │   └── KeysExistError
 ├── SpoolError        a folder cannot be read or written
-│   └── NoSpaceError, UnreadableError
+│   └── NoSpaceError, UnreadableError, NotQuarantinedError
 └── MediumError       a medium cannot take or give a bundle
     └── MediumMissingError, MixedDirectionsError, ReadBackError, MarkerError, WrongMediumError, MediumLostError
 """
@@ -65,7 +65,9 @@ class NotABundleError(BundleError):
     """The file does not begin with the magic of a bundle."""
 
     defect = "not-a-bundle"
-    default_next_step = "Only *.pb.enc files of Airlock belong in an inbox; remove it."
+    default_next_step = (
+        "It is something else than a bundle of Airlock: if it lies in an inbox or on a medium, remove it."
+    )
 
 
 class FormatVersionError(BundleError):
@@ -265,7 +267,10 @@ class KeyFileError(TransferError):
     """A keyring or a key file is missing, malformed or would be overwritten."""
 
     defect = "key-file"
-    default_next_step = "Make keys with `transfer keygen` and name the files in the settings."
+    default_next_step = (
+        "Name the right file in the settings, readable by this account. New keys, by `transfer keygen`, are only for "
+        "networks that have none."
+    )
 
 
 class KeysExistError(KeyFileError):
@@ -280,6 +285,13 @@ class SpoolError(TransferError):
 
     defect = "spool"
     default_next_step = "Check that the folder exists, is writable and its disk is healthy."
+
+
+class NotQuarantinedError(SpoolError):
+    """No refused file has that name."""
+
+    defect = "not-quarantined"
+    default_next_step = "`transfer quarantine list` shows the names."
 
 
 class NoSpaceError(SpoolError):
@@ -298,8 +310,10 @@ class UnreadableError(SpoolError):
 
 def spool_error(doing: str, path: str | os.PathLike[str], error: OSError) -> SpoolError:
     """The error for what the system says, as `<doing> <path>: <reason>`; `doing` is a verb such as "Writing"."""
-    kind = NoSpaceError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolError
-    return kind(f"{doing} {path} failed: {error.strerror or error}.")
+    message = f"{doing} {path} failed: {error.strerror or error}."
+    if error.errno == errno.EROFS:
+        return SpoolError(message, next_step="It is mounted read-only: mount it for writing, or use another one.")
+    return (NoSpaceError if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolError)(message)
 
 
 class MediumError(TransferError):

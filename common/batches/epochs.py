@@ -75,10 +75,7 @@ async def accept_epoch(
     previous = (await lock_streams(connection)).outgoing.epoch
     if epoch == previous:
         raise WrongStateError(f"Epoch {epoch} is the present one already.", metadata={"state": "present-epoch"})
-    statement = select(func.array_agg(import_batches.c.epoch.distinct())).where(
-        import_batches.c.defect == LaterEpochError.defect, import_batches.c.epoch > previous
-    )
-    waiting: list[int] = sorted(await connection.scalar(statement) or ())
+    waiting = await waiting_epochs(connection, previous)
     if epoch not in waiting:
         named = f"those that wait are {', '.join(map(str, waiting))}" if waiting else "there is nothing to accept"
         raise WrongStateError(
@@ -88,6 +85,13 @@ async def accept_epoch(
     await _begin(connection, sources, epoch, context.clock())
     log.warning("epoch_accepted", epoch=epoch, previous=previous)
     return BegunEpoch(epoch, previous)
+
+
+async def waiting_epochs(connection: AsyncConnection, present: int) -> list[int]:
+    """The epochs after `present` that the other network declared and of which a bundle has come, the latest last."""
+    waits = import_batches.c.defect == LaterEpochError.defect
+    statement = select(import_batches.c.epoch).where(import_batches.c.epoch > present, waits).distinct()
+    return sorted(await connection.scalars(statement))
 
 
 async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]:

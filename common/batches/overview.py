@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, literal_column, select
 
+from common.batches.epochs import waiting_epochs
 from common.batches.stream_rows import read_streams
 from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
 from transfer.bundle.names import kind_from_name
@@ -65,6 +66,8 @@ class IncomingView:
     last_received_at: datetime | None
     # A fork that was seen; empty when none was.
     alarm: str
+    # What the other network declared and nobody accepted here yet; 0 when there is none.
+    waiting_epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
             quarantined_files=quarantined,
             last_received_at=streams.last_received_at,
             alarm=streams.incoming_alarm,
+            waiting_epoch=max(await waiting_epochs(connection, incoming.epoch), default=0),
         ),
     )
 

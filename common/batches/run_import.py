@@ -126,7 +126,7 @@ class _Scan:
                 error,
                 staged.hashed,
                 size=file.size,
-                brought=self._context.inbox.brought.find(staged.hashed.checksum),
+                brought=self._context.inbox.brought.find(staged.hashed.checksum, staged.source.path.name),
             )
             await self._set_aside(staged, error, row)
 
@@ -136,7 +136,7 @@ class _Scan:
             trusted_keys = await trusted(transaction.connection, context.keys())
         bundle = await asyncio.to_thread(self._verify, staged, trusted_keys)
         context.steps(Step.STAGE)
-        brought = context.inbox.brought.find(bundle.checksum)
+        brought = context.inbox.brought.find(bundle.checksum, staged.source.path.name)
         imported = await apply_bundle(context, self._sources, self._sinks, bundle, staged.source.path, brought)
         context.steps(Step.COMMIT)
         await self._put_away(staged, bundle, imported)

@@ -92,6 +92,7 @@ def streams(network: network_pb2.Network.ValueType, view: StreamsView) -> stream
             quarantined_files=incoming.quarantined_files,
             last_received_at=timestamp(incoming.last_received_at),
             alarm=incoming.alarm,
+            waiting_epoch=incoming.waiting_epoch,
         ),
     )
 

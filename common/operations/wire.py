@@ -77,7 +77,7 @@ async def receive_bundle(context: BatchContext, pieces: AsyncIterator[bytes], ca
 
 def _write_down(context: BatchContext, received: ReceivedFile, caller: Caller) -> None:
     """The inbox's journal knows who brought it, as it does of what a medium brings."""
-    journal = Journal(context.inbox.root)
+    journal = Journal.of_spool(context.inbox.root)
     who = caller.principal.username if caller.principal is not None else "somebody"
     entry = journal.entry("received", file=received.filename, size=received.size, sha256=received.checksum)
     try:

@@ -29,6 +29,11 @@ SIGNATURE_BYTES: Final = 64
 _MAX_FILE = 64 * 1024
 _END_OF_PEM = b"-----END PUBLIC KEY-----"
 
+_ASK_ABOUT_REVOKED: Final = (
+    "Somebody may have stolen that key: ask the other network's operator, not by a medium, whether they sealed this "
+    "file, and discard it if not."
+)
+
 _SMALL_ORDER = frozenset(
     bytes.fromhex(point)
     for point in (
@@ -90,8 +95,10 @@ class SigningKey:
 class TrustedKeys:
     """The public keys by which the other network may sign."""
 
-    def __init__(self, keys: Iterable[Ed25519PublicKey]) -> None:
-        self._keys = {key_id_of(key): key for key in keys}
+    def __init__(self, keys: Iterable[Ed25519PublicKey], revoked: Collection[bytes] = ()) -> None:
+        """`revoked` are key ids that count no more, whatever `keys` holds."""
+        self._revoked = frozenset(revoked)
+        self._keys = {key_id: key for key in keys if (key_id := key_id_of(key)) not in self._revoked}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TrustedKeys:
@@ -116,7 +123,7 @@ class TrustedKeys:
     def changed(self, *, learned: Iterable[bytes], revoked: Collection[bytes]) -> TrustedKeys:
         """These keys and the raw public keys in `learned`, without those whose key id is in `revoked`."""
         keys = {**self._keys, **{key_id_of(key): key for key in map(trustworthy, learned)}}
-        return TrustedKeys(key for key_id, key in keys.items() if key_id not in revoked)
+        return TrustedKeys(keys.values(), revoked)
 
     @property
     def key_ids(self) -> frozenset[bytes]:
@@ -129,6 +136,9 @@ class TrustedKeys:
         `role` is part of `message` already; it is named here for the report, and for keys that are bound to a role.
         """
         key = self._keys.get(key_id)
+        if key_id in self._revoked:
+            msg = f"The bundle's {ROLE_NAMES[role]} signed with key {key_id.hex()[:16]}, which was revoked here."
+            raise UnknownSignerError(msg, next_step=_ASK_ABOUT_REVOKED)
         if key is None:
             msg = f"The bundle's {ROLE_NAMES[role]} signed with key {key_id.hex()[:16]}, which is not trusted here."
             raise UnknownSignerError(msg)

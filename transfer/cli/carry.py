@@ -6,15 +6,25 @@ from typing import Annotated, Any
 import typer
 
 from transfer.bundle.names import kind_name, network_name
-from transfer.cli.errors import NotWaitingError, UsageRefusedError
-from transfer.cli.options import AsJson, ExportDir, ImportDir, ImportingNetwork, folder_of, network_or_none
+from transfer.cli.errors import NotWaitingError
+from transfer.cli.options import (
+    AsJson,
+    ExportDir,
+    ImportDir,
+    ImportingNetwork,
+    inbox_of,
+    network_or_none,
+    numbers_of,
+    outbox_of,
+)
 from transfer.cli.output import Output, count_text, printable, size_text, summary_text
-from transfer.custody.numbers import format_numbers, parse_numbers
+from transfer.custody.numbers import format_numbers
 from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
 from transfer.spool.medium import DeliverReport, TakeReport
 from transfer.spool.medium import deliver as deliver_bundles
 from transfer.spool.medium import take as take_bundles
+from transfer.spool.outbox import Outbox
 from transfer.spool.walking import Found
 
 Medium = Annotated[
@@ -37,7 +47,7 @@ def take(
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
+        outbox = outbox_of(export_dir)
         with output.progress("taking") as on_progress:
             report = take_bundles(outbox, medium, on_progress=on_progress)
         _say_taken(output, report, medium)
@@ -56,21 +66,30 @@ def resend(
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
-        try:
-            wanted = parse_numbers(numbers)
-        except ValueError as error:
-            msg = f"{error}."
-            raise UsageRefusedError(msg) from None
+        wanted = numbers_of(numbers)
+        outbox = outbox_of(export_dir)
         with output.progress("taking") as on_progress:
             report = take_bundles(outbox, medium, numbers=frozenset(wanted), on_progress=on_progress)
         found = {one.header.sequence for one in report.taken} | {one.header.sequence for one in report.left_behind}
         absent = [number for number in wanted if number not in found]
         if absent and not report.refused:
-            message = f"Not waiting in the outbox: {format_numbers(absent)}."
-            next_step = "`transfer status` shows what became of a number: acknowledged, given up, or never sealed."
-            output.failure(NotWaitingError(message, next_step=next_step))
+            output.failure(NotWaitingError(_not_waiting(outbox, absent)))
         _say_taken(output, report, medium)
+
+
+def _not_waiting(outbox: Path, numbers: list[int]) -> str:
+    """What became of numbers that do not wait, as far as the folders tell."""
+    places = Outbox(outbox)
+    groups: dict[str, list[int]] = {}
+    for what, files in (("acknowledged", places.acknowledged()), ("given up", places.voided())):
+        here = {file.sequence for file in files} & set(numbers)
+        numbers = [number for number in numbers if number not in here]
+        if here:
+            groups[what] = sorted(here)
+    if numbers:
+        groups["not sealed, or cleaned up long after its acknowledgement"] = numbers
+    told = "; ".join(f"{format_numbers(group)} ({what})" for what, group in groups.items())
+    return f"Not waiting in the outbox: {told}."
 
 
 def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
@@ -123,7 +142,7 @@ def deliver(
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        inbox, destination = folder_of(import_dir, "--import-dir", "IMPORT_DIR"), network_or_none(to)
+        inbox, destination = inbox_of(import_dir), network_or_none(to)
         with output.progress("delivering") as on_progress:
             report = deliver_bundles(medium, inbox, destination=destination, again=again, on_progress=on_progress)
         _say_delivered(output, report, medium)
@@ -132,6 +151,8 @@ def deliver(
 def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
     for one in report.delivered:
         output.line(f"delivered  {_carried_text(one)}")
+    if report.damaged_marker is not None:
+        output.warning(f"marker passed over: {printable(report.damaged_marker.message)}")
     if report.unwritten is not None:
         output.warning(f"not written down: {printable(report.unwritten.message)}")
     refused = [output.failure(one.error, one.path) | {"path": str(one.path)} for one in report.refused]
@@ -161,6 +182,9 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
     output.line(summary_text(counts) or "There is no bundle on the medium.")
     if report.delivered:
         output.line("The service's next import applies what was delivered.")
+    elif report.other_direction and not report.already_there:
+        networks = {network_name(one.header.destination_network) for one in report.other_direction}
+        output.warning(f"nothing here is for this network: carry the medium to the {' and '.join(networks)} network")
     kept = "was deleted; its journal says what was delivered" if report.marker is not None else "was changed or deleted"
     output.line(f"Nothing on {printable(medium)} {kept}.")
 

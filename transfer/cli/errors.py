@@ -28,7 +28,7 @@ class FileUnusableError(SettingMissingError):
     """A file that was named on the command line cannot be read."""
 
     defect = "file-unusable"
-    default_next_step = "Check the path and that you may read it."
+    default_next_step = "Check the path, and that this account may read it or write there."
 
 
 class FileExistsAlreadyError(CommandError):
@@ -77,6 +77,7 @@ class NotWaitingError(CommandError):
     """A bundle that is asked for does not wait to be carried."""
 
     defect = "not-waiting"
+    default_next_step = "Nothing is to be carried for them; what was given up goes out again under other numbers."
 
 
 class KeyInUseError(CommandError):

@@ -1,5 +1,6 @@
 """`transfer keygen` and `transfer keys`: the keys of both networks, and changing them step by step."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +20,18 @@ from transfer.bundle.rotation import (
     without,
     write_keyring,
 )
-from transfer.cli.access import CaFile, OptionalServer, PasswordFile, Server, TokenFile, Username, signed_in
-from transfer.cli.errors import KeyInUseError, SettingMissingError
-from transfer.cli.options import AsJson, ExportDir, ImportDir, KeyringFile, SigningKeyFile, folder_of
+from transfer.cli.access import CaFile, OptionalServer, PasswordFile, Server, TokenFile, Username, service_of, signed_in
+from transfer.cli.errors import KeyInUseError, SettingMissingError, UsageRefusedError
+from transfer.cli.options import (
+    AsJson,
+    ExportDir,
+    ImportDir,
+    KeyringFile,
+    SigningKeyFile,
+    inbox_of,
+    outbox_of,
+    reason_of,
+)
 from transfer.cli.output import Output, count_text, printable
 from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.spool.key_use import is_signed_with, still_signed_with, versions_needed
@@ -84,12 +94,15 @@ class Kind(StrEnum):
     SIGNING = "signing"
 
 
+_KEY_ID = re.compile("[0-9a-fA-F]{64}")
+
 keys_app = typer.Typer(help="Show and change keys, step by step and without a day off.", no_args_is_help=True)
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the keyring, such as v2.")]
 
 
 @keys_app.command("show")
 def show(
+    context: typer.Context,
     keyring_file: KeyringFile = None,
     signing_key_file: SigningKeyFile = None,
     server: OptionalServer = None,
@@ -105,12 +118,17 @@ def show(
     """
     output = Output(as_json=as_json)
     with output.refusals():
+        server = service_of(context, server, "keyring_file", "signing_key_file")
         if server is not None:
             access = signed_in(server, ca_file, token_file, username, password_file)
             with access as (channel, caller), refusals(server):
                 keys = OpsServiceStub(channel).ListKeys(ListKeysRequest(), metadata=caller, timeout=CALL_SECONDS)
             _show_of_service(output, keys)
             return
+        if keyring_file is None and signing_key_file is None:
+            msg = "Neither key files nor a service are named."
+            next_step = "Set ENCRYPTION_KEYRING_FILE and SIGNING_KEY_FILE as for the service, or --server."
+            raise SettingMissingError(msg, next_step=next_step)
         states = dict(Keyring.from_file(keyring_file).states) if keyring_file is not None else {}
         signing = _signing_ids(signing_key_file) if signing_key_file is not None else {}
         output.document({"encryption": states, "signing": signing})
@@ -176,8 +194,7 @@ def destroy(
     output = Output(as_json=as_json)
     with output.refusals():
         path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
-        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
-        inbox = folder_of(import_dir, "--import-dir", "IMPORT_DIR")
+        outbox, inbox = outbox_of(export_dir), inbox_of(import_dir)
         keyring = without(Keyring.from_file(path), version)
         needed = versions_needed(outbox, inbox)[version]
         if needed:
@@ -203,15 +220,20 @@ def revoke(
 ) -> None:
     """Accept nothing more that this signing key of the other network signed, whatever file or bundle names it."""
     output = Output(as_json=as_json)
-    with output.refusals(), signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
-        with refusals(server):
-            request = RevokeSigningKeyRequest(key_id=key_id, reason=reason)
+    with output.refusals():
+        if _KEY_ID.fullmatch(key_id) is None:
+            msg = f"{key_id!r} is not a key id, which has 64 hexadecimal digits."
+            raise UsageRefusedError(msg, next_step="`transfer keys show --server` lists those of the other network.")
+        request = RevokeSigningKeyRequest(key_id=key_id.lower(), reason=reason_of(reason))
+        access = signed_in(server, ca_file, token_file, username, password_file)
+        with access as (channel, caller), refusals(server):
             answer = OpsServiceStub(channel).RevokeSigningKey(request, metadata=caller, timeout=CALL_SECONDS)
         introduced = list(answer.introduced_key_ids)
         document = {"revoked": key_id, "trusted_keys": answer.trusted_keys, "introduced": introduced}
         output.document({**document, "not_kept": answer.not_kept})
         left = count_text(answer.trusted_keys, "key")
-        output.line(f"{printable(key_id)} is revoked; {left} of the other network still count.")
+        verb = "counts" if answer.trusted_keys == 1 else "count"
+        output.line(f"{printable(key_id)} is revoked; {left} of the other network still {verb}.")
         for one in introduced:
             output.warning(
                 f"it introduced {one}, which still counts: unless the other network's operator knows it, revoke it too"
@@ -264,7 +286,7 @@ def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None
         output.line("confirmed one of them. Run the same command again after that.")
         return
     key = SigningKey.load(coming)
-    if not is_signed_with(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), key.key_id):
+    if not is_signed_with(outbox_of(export_dir), key.key_id):
         output.document({"next": key.key_id.hex(), "step": "announced"})
         output.line(f"{key.key_id.hex()[:16]} is announced and not confirmed yet; nothing was changed.")
         output.line("Let bundles go there and back, then run the same command again.")
@@ -273,7 +295,7 @@ def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None
     output.document({"signs": key.key_id.hex(), "retired": str(kept), "step": "done"})
     output.line(f"{path} is now the new key, {key.key_id.hex()[:16]}; the old one is kept as {kept.name}.")
     old = SigningKey.load(kept).key_id
-    waiting = still_signed_with(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), old)
+    waiting = still_signed_with(outbox_of(export_dir), old)
     when = (
         f", once the {count_text(waiting, 'bundle')} that it signed and that still wait are acknowledged"
         if waiting

@@ -5,20 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from transfer.cli.errors import UsageRefusedError
-from transfer.cli.options import AsJson, ExportDir, ImportDir, folder_of
+from transfer.cli.errors import SettingMissingError, UsageRefusedError
+from transfer.cli.options import AsJson, ExportDir, ImportDir, inbox_of, outbox_of
 from transfer.cli.output import Output, count_text, printable, size_text
-from transfer.errors import SpoolError
 from transfer.spool.journal import Journal, JournalEntry
-from transfer.spool.marker import Direction, make_marker, read_marker
-from transfer.spool.media import report_lost, retire
+from transfer.spool.marker import Direction, is_medium_name
+from transfer.spool.media import mark, report_lost, retire
 from transfer.spool.media_index import KnownMedium, known_media
 from transfer.spool.outbox import Outbox
 from transfer.spool.walking import opened_medium
 
 Medium = Annotated[Path, typer.Argument(metavar="MEDIUM", help="The folder where the medium is mounted.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name that the medium was given.")]
-_ACTIONS = {"took": "taken", "resent": "taken again", "init": "marked", "retired": "out of use"}
+_ACTIONS = {
+    "init": "marked",
+    "met": "seen first",
+    "took": "taken",
+    "held": "already on it",
+    "resent": "taken again",
+    "retired": "out of use",
+}
 
 medium_app = typer.Typer(help="Give media names and directions, and say when one is lost.", no_args_is_help=True)
 
@@ -30,35 +36,47 @@ def init(
     direction: Annotated[
         Direction, typer.Option(help="Which way it may carry; `both` for a medium that goes to and fro.")
     ] = Direction.BOTH,
+    rename: Annotated[bool, typer.Option("--rename", help="Give a medium that has a name another one.")] = False,
+    replaces: Annotated[
+        bool, typer.Option("--replaces", help="Take the name of one that was wiped or is gone; that one is retired.")
+    ] = False,
     export_dir: ExportDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a medium a name and a direction, in a file `airlock-medium.json` on it.
 
     Nothing else on the medium is touched. With EXPORT_DIR this network's journal notes it, so that `status` and
-    `medium list` know what is on it.
+    `medium list` know what is on it, and no two media get one name.
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        marker = make_marker(medium, name, direction)
-        named = {"medium": marker.name, "medium_id": str(marker.medium_id), "note": marker.direction.value}
-        if export_dir is not None:
-            journal = Journal(export_dir)
-            journal.write(journal.entry("init", **named))
-        own = Journal(medium)
-        own.write(own.entry("init", **named))
+        if not is_medium_name(name):
+            msg = f"{name!r} is not a name for a medium."
+            raise UsageRefusedError(
+                msg, next_step="Choose one of 1 to 64 letters, digits, dots, hyphens and underscores."
+            )
+        outbox = outbox_of(export_dir) if export_dir is not None else None
+        marked = mark(medium, name, direction, outbox, rename=rename, replaces=replaces)
+        marker = marked.marker
+        if marked.unwritten is not None:
+            output.warning(f"not written down: {printable(marked.unwritten.message)}")
         output.document({"name": marker.name, "id": str(marker.medium_id), "direction": marker.direction.value})
         output.line(f"{printable(medium)} is the medium {marker.name} and may carry {marker.direction}.")
         output.line("Write the name on it too.")
 
 
 @medium_app.command("list")
-def list_media(export_dir: ExportDir = None, as_json: AsJson = False) -> None:
-    """List the media that this network knows, with what is on each that still waits for an acknowledgement."""
+def list_media(export_dir: ExportDir = None, import_dir: ImportDir = None, as_json: AsJson = False) -> None:
+    """List the media that this network knows, with what is on each that still waits for an acknowledgement.
+
+    With IMPORT_DIR also those that only brought bundles here.
+    """
     output = Output(as_json=as_json)
     with output.refusals():
-        outbox = folder_of(export_dir, "--export-dir", "EXPORT_DIR")
-        media = list(known_media(Journal(outbox).read()).values())
+        outbox = outbox_of(export_dir)
+        taking = known_media(Journal.of_spool(outbox).read())
+        bringing = known_media(Journal.of_spool(inbox_of(import_dir)).read()) if import_dir is not None else {}
+        media = [*taking.values(), *(one for key, one in bringing.items() if key not in taking)]
         waiting = {file.filename for file in Outbox(outbox).waiting()}
         output.document([_known(medium, waiting) for medium in media])
         for medium in media:
@@ -79,13 +97,13 @@ def lost(name: Name, export_dir: ExportDir = None, as_json: AsJson = False) -> N
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        report = report_lost(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), name)
+        report = report_lost(outbox_of(export_dir), name)
         output.document(
             {
                 "name": name,
                 "waiting": [_entry(one) for one in report.waiting],
                 "settled": [_entry(one) for one in report.settled],
-                "possible_disclosure": bool(report.medium.bundles),
+                "possible_disclosure": bool(report.bundles),
             }
         )
         output.line(f"{name} is noted as lost; `take` refuses it from now on.")
@@ -95,8 +113,10 @@ def lost(name: Name, export_dir: ExportDir = None, as_json: AsJson = False) -> N
             output.line(f"{count_text(len(report.settled), 'bundle')} on it need not be carried again.")
         if report.waiting:
             output.line(f"The next `transfer take` carries {count_text(len(report.waiting), 'bundle')} of it again.")
-        if report.medium.bundles:
-            total = size_text(sum(one.size for one in report.medium.bundles.values()))
+        if not report.bundles:
+            output.line("As far as the journal here tells, no bundle of this network was on it.")
+        if report.bundles:
+            total = size_text(sum(one.size for one in report.bundles))
             output.warning(f"possible disclosure: {total} in sealed bundles are in unknown hands. They are encrypted;")
             output.warning("whoever also has the keyring can read them: consider `transfer keys rotate encryption`.")
 
@@ -106,9 +126,9 @@ def retire_medium(name: Name, export_dir: ExportDir = None, as_json: AsJson = Fa
     """Say that a medium is out of use; `take` refuses it from now on."""
     output = Output(as_json=as_json)
     with output.refusals():
-        medium = retire(folder_of(export_dir, "--export-dir", "EXPORT_DIR"), name)
-        output.document({"name": medium.name, "state": medium.state})
-        output.line(f"{medium.name} is noted as out of use.")
+        retire(outbox_of(export_dir), name)
+        output.document({"name": name, "state": "retired"})
+        output.line(f"{name} is noted as out of use.")
 
 
 def journal(
@@ -126,14 +146,8 @@ def journal(
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        folders = [medium] if medium is not None else [one for one in (export_dir, import_dir) if one is not None]
-        if not folders:
-            msg = "No journal is named."
-            raise UsageRefusedError(msg, next_step="Name a medium, or set EXPORT_DIR or IMPORT_DIR as for the service.")
-        if medium is not None:
-            with opened_medium(medium):
-                read_marker(medium)
-        entries = sorted((one for folder in folders for one in _read(folder)), key=lambda one: one.at)[-last:]
+        journals = _journals(medium, export_dir, import_dir)
+        entries = sorted((one for journal in journals for one in journal.read()), key=lambda one: one.at)[-last:]
         output.document([_entry(one) for one in entries])
         for one in entries:
             output.line(_journal_line(one))
@@ -141,11 +155,19 @@ def journal(
             output.line("Nothing was carried yet.")
 
 
-def _read(folder: Path) -> list[JournalEntry]:
-    if not folder.is_dir():
-        msg = f"{folder} is not a folder."
-        raise SpoolError(msg)
-    return Journal(folder).read()
+def _journals(medium: Path | None, export_dir: Path | None, import_dir: Path | None) -> list[Journal]:
+    """The medium's own if one is named, else those of the folders. SettingMissingError without any of them."""
+    if medium is not None:
+        with opened_medium(medium):
+            return [Journal.of_medium(medium)]
+    if export_dir is None and import_dir is None:
+        msg = "No journal is named."
+        raise SettingMissingError(msg, next_step="Name a medium, or set EXPORT_DIR or IMPORT_DIR as for the service.")
+    folders = [
+        *([outbox_of(export_dir)] if export_dir is not None else []),
+        *([inbox_of(import_dir)] if import_dir is not None else []),
+    ]
+    return [Journal.of_spool(folder) for folder in folders]
 
 
 def _journal_line(one: JournalEntry) -> str:

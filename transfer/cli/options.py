@@ -11,11 +11,14 @@ import typer
 from transfer.bundle.keyring import Keyring, SigningKey, TrustedKeys
 from transfer.bundle.names import network_from_name
 from transfer.cli.errors import FileUnusableError, SettingMissingError, UsageRefusedError
+from transfer.custody.numbers import parse_numbers
+from transfer.spool.places import require_inbox, require_outbox
 
 if TYPE_CHECKING:
     from airlock.common.v1.network_pb2 import Network
 
 KEYS_PANEL = "Keys"
+MAX_REASON = 500
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 KeyringFile = Annotated[
@@ -123,8 +126,38 @@ def readable(path: Path) -> Path:
     return path.resolve()
 
 
-def folder_of(path: Path | None, option: str, variable: str) -> Path:
-    """The folder of an option that may also come from the environment; SettingMissingError if neither is given."""
+def outbox_of(export_dir: Path | None) -> Path:
+    """This network's outbox. SettingMissingError if none is named, SpoolError for what is none."""
+    outbox = _folder_of(export_dir, "--export-dir", "EXPORT_DIR")
+    require_outbox(outbox)
+    return outbox
+
+
+def inbox_of(import_dir: Path | None) -> Path:
+    """This network's inbox. SettingMissingError if none is named, SpoolError for what is none."""
+    inbox = _folder_of(import_dir, "--import-dir", "IMPORT_DIR")
+    require_inbox(inbox)
+    return inbox
+
+
+def numbers_of(text: str) -> list[int]:
+    """Numbers of bundles, given as `118-121,130`. Raises UsageRefusedError."""
+    try:
+        return parse_numbers(text)
+    except ValueError as error:
+        msg = f"{error}."
+        raise UsageRefusedError(msg, next_step="Name them as 118 or 118-121,130.") from None
+
+
+def reason_of(text: str) -> str:
+    """Why an operator decides something. UsageRefusedError unless it has 1 to 500 characters."""
+    if not text.strip() or len(text) > MAX_REASON:
+        msg = f"A reason has 1 to {MAX_REASON} characters."
+        raise UsageRefusedError(msg, next_step="Say why with --reason TEXT; it is kept in the audit trail.")
+    return text
+
+
+def _folder_of(path: Path | None, option: str, variable: str) -> Path:
     if path is None:
         msg = f"No folder is given: neither {option} nor {variable} is set."
         raise SettingMissingError(msg, next_step=f"Set {option} DIRECTORY, or {variable} as for the service.")

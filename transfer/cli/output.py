@@ -8,6 +8,7 @@ characters.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from rich.text import Text
 
 from transfer.cli.errors import FileUnusableError
 from transfer.cli.exits import ExitCode, exit_code_of
-from transfer.errors import TransferError
+from transfer.errors import NoSpaceError, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -121,9 +122,8 @@ class Output:
             self.warning("stopped: no half file stays behind; run the same command again to go on")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except OSError as error:
-            unusable = FileUnusableError(f"{error.filename or 'a file'}: {error.strerror or error}.")
-            self.document({"error": self.failure(unusable)})
-            raise typer.Exit(ExitCode.MISSING) from error
+            self.document({"error": self.failure(_refusal_of(error))})
+            raise typer.Exit(self._first_failure or ExitCode.FAULT) from error
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
@@ -144,3 +144,11 @@ class Output:
         ) as bars:
             bar = bars.add_task(label, total=None)
             yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def _refusal_of(error: OSError) -> TransferError:
+    """What the system says, as one of our errors. Standard output has no name."""
+    message = f"{error.filename or 'the output'}: {error.strerror or error}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpaceError(message)
+    return FileUnusableError(message)

@@ -54,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Carry sealed bundles between two networks that never touch, and look into them.",
     epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 something is missing, 4 no space, 5 server unreachable, "
-    "6 access denied.",
+    "6 access denied, 70 a fault of transfer itself, 130 stopped by Ctrl-C.",
 )
 
 

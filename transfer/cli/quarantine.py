@@ -15,10 +15,20 @@ from airlock.ops.v1.quarantine_pb2 import (
 )
 from google.protobuf.json_format import MessageToDict
 
-from transfer.cli.access import CaFile, Metadata, OptionalServer, PasswordFile, TokenFile, Username, signed_in
-from transfer.cli.options import AsJson, ImportDir, folder_of
+from transfer.cli.access import (
+    CaFile,
+    Metadata,
+    OptionalServer,
+    PasswordFile,
+    TokenFile,
+    Username,
+    service_of,
+    signed_in,
+)
+from transfer.cli.options import AsJson, ImportDir, inbox_of
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.cli.server import CALL_SECONDS, refusals
+from transfer.custody.errors import LaterEpochError
 from transfer.spool.inbox import Inbox
 from transfer.spool.journal import Journal
 
@@ -56,7 +66,7 @@ class _OfFolder:
 
     def __init__(self, import_dir: Path) -> None:
         self._inbox = Inbox(import_dir)
-        self._journal = Journal(import_dir)
+        self._journal = Journal.of_spool(import_dir)
 
     def files(self) -> list[dict[str, Any]]:
         return [_from_reason(file.name, file.size, file.reason) for file in self._inbox.quarantine_folder.files()]
@@ -106,6 +116,7 @@ class _OfService:
 
 @contextmanager
 def _quarantine(
+    context: typer.Context,
     import_dir: Path | None,
     server: str | None,
     ca_file: Path | None,
@@ -114,8 +125,9 @@ def _quarantine(
     password_file: Path | None,
 ) -> Iterator[Quarantine]:
     """Of the service if one is named, else of the folder. Raises a CommandError."""
+    server = service_of(context, server, "import_dir")
     if server is None:
-        yield _OfFolder(folder_of(import_dir, "--import-dir", "IMPORT_DIR"))
+        yield _OfFolder(inbox_of(import_dir))
         return
     with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
         yield _OfService(OpsServiceStub(channel), caller, server)
@@ -123,6 +135,7 @@ def _quarantine(
 
 @quarantine_app.command("list")
 def list_files(
+    context: typer.Context,
     import_dir: ImportDir = None,
     server: OptionalServer = None,
     ca_file: CaFile = None,
@@ -133,7 +146,7 @@ def list_files(
 ) -> None:
     """List refused files, the oldest first, each with its defect."""
     output = Output(as_json=as_json)
-    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    place = _quarantine(context, import_dir, server, ca_file, token_file, username, password_file)
     with output.refusals(), place as quarantine:
         files = quarantine.files()
         output.document(files)
@@ -146,6 +159,7 @@ def list_files(
 
 @quarantine_app.command("show")
 def show(
+    context: typer.Context,
     name: Name,
     import_dir: ImportDir = None,
     server: OptionalServer = None,
@@ -157,7 +171,7 @@ def show(
 ) -> None:
     """Show why a file was refused and what to do about it."""
     output = Output(as_json=as_json)
-    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    place = _quarantine(context, import_dir, server, ca_file, token_file, username, password_file)
     with output.refusals(), place as quarantine:
         file = quarantine.find(name)
         output.document(file)
@@ -173,11 +187,16 @@ def show(
             ("next", file["next_step"]),
         ):
             output.line(f"{label:<8} {printable(value)}")
-        output.line(f"then     transfer quarantine release {printable(file['name'])}")
+        if file["defect"] == LaterEpochError.defect:
+            output.line(f"then     transfer epoch accept {file['epoch']}", style="bold")
+            output.line("         which brings this file and all others of that epoch back by itself")
+        else:
+            output.line(f"then     transfer quarantine release {printable(file['name'])}")
 
 
 @quarantine_app.command("release")
 def release(
+    context: typer.Context,
     name: Name,
     import_dir: ImportDir = None,
     server: OptionalServer = None,
@@ -189,7 +208,7 @@ def release(
 ) -> None:
     """Put a file back into the inbox, after an upgrade or with a new key; the next import decides on it anew."""
     output = Output(as_json=as_json)
-    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    place = _quarantine(context, import_dir, server, ca_file, token_file, username, password_file)
     with output.refusals(), place as quarantine:
         quarantine.release(name)
         output.document({"released": name})
@@ -198,6 +217,7 @@ def release(
 
 @quarantine_app.command("discard")
 def discard(
+    context: typer.Context,
     name: Name,
     import_dir: ImportDir = None,
     server: OptionalServer = None,
@@ -209,7 +229,7 @@ def discard(
 ) -> None:
     """Delete a refused file. A number that was refused stays so until its sender gives it up (`transfer void`)."""
     output = Output(as_json=as_json)
-    place = _quarantine(import_dir, server, ca_file, token_file, username, password_file)
+    place = _quarantine(context, import_dir, server, ca_file, token_file, username, password_file)
     with output.refusals(), place as quarantine:
         quarantine.discard(name)
         output.document({"discarded": name})

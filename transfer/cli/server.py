@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 from airlock.auth.v1.auth_service_pb2 import LoginRequest
 from airlock.auth.v1.auth_service_pb2_grpc import AuthServiceStub
+from cryptography import x509
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from transfer.cli.errors import AccessDeniedError, ServerRefusedError, ServerUnreachableError
+from transfer.cli.errors import AccessDeniedError, FileUnusableError, ServerRefusedError, ServerUnreachableError
 from transfer.cli.output import printable
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ _UNREACHABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_
 _DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 _STATUS_KEY = "grpc-status-details-bin"
 _MAX_MESSAGE = 2000
+_MAX_AUTHORITIES = 4 * 1024 * 1024
+# What the caller can do about a refusal; of other refusals the server's log knows more.
+_NEXT_STEPS: Final = {
+    "INVALID_FIELD": "Correct what was given; `transfer COMMAND --help` shows its form.",
+    "NOT_FOUND": "`transfer status`, `transfer quarantine list` and `transfer keys show` name what there is.",
+    "WRONG_STATE": "`transfer status` shows where both streams stand.",
+    "CREDENTIALS_WRONG": "Check the name and the password.",
+    "CREDENTIALS_MISSING": "Set --username NAME or --token-file FILE.",
+    "TOKEN_EXPIRED": "Take a fresh token, or sign in with --username.",
+    "TOKEN_INVALID": "Take a fresh token, or sign in with --username.",
+    "SESSION_ENDED": "Sign in anew.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +59,27 @@ class Credentials:
 
 
 def open_channel(address: str, ca_file: Path | None) -> grpc.Channel:
-    """A channel to `host:port` over TLS, by the system's authorities or `ca_file`, or to `unix:PATH` without TLS."""
+    """A channel to `host:port` over TLS, by the system's authorities or `ca_file`, or to `unix:PATH` without TLS.
+
+    Raises FileUnusableError for a `ca_file` that holds no certificate.
+    """
     if address.startswith("unix:"):
         return grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    roots = ca_file.read_bytes() if ca_file is not None else None
+    roots = _authorities(ca_file) if ca_file is not None else None
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options=_CHANNEL_OPTIONS)
+
+
+def _authorities(ca_file: Path) -> bytes:
+    with ca_file.open("rb") as file:
+        data = file.read(_MAX_AUTHORITIES)
+    try:
+        x509.load_pem_x509_certificates(data)
+    except ValueError:
+        msg = f"{ca_file} holds no certificate in PEM."
+        raise FileUnusableError(
+            msg, next_step="Name the authority of the server's certificate with --ca FILE."
+        ) from None
+    return data
 
 
 def authorization(channel: grpc.Channel, credentials: Credentials, address: str) -> tuple[tuple[str, str], ...]:
@@ -81,9 +110,9 @@ def _translated(error: grpc.RpcError, address: str) -> ServerUnreachableError | 
     reason, request_id = _details(error)
     said = f"{details.rstrip('.') or code.name}" + (f" ({reason})" if reason else "")
     if code in _DENIED:
-        return AccessDeniedError(f"{address} refuses access: {said}.")
+        return AccessDeniedError(f"{address} refuses access: {said}.", next_step=_NEXT_STEPS.get(reason))
     where = f"The server's log has more under request id {request_id}." if request_id else None
-    return ServerRefusedError(f"{address} refuses: {said}.", next_step=where)
+    return ServerRefusedError(f"{address} refuses: {said}.", next_step=_NEXT_STEPS.get(reason, where))
 
 
 def _tls_hint(cause: str) -> str | None:

@@ -18,9 +18,18 @@ from airlock.ops.v1.streams_pb2 import (
 from google.protobuf.json_format import MessageToDict
 
 from transfer.bundle.names import kind_name
-from transfer.cli.access import CaFile, Metadata, OptionalServer, PasswordFile, TokenFile, Username, signed_in
-from transfer.cli.errors import UsageRefusedError
-from transfer.cli.options import AsJson, ExportDir, ImportDir
+from transfer.cli.access import (
+    CaFile,
+    Metadata,
+    OptionalServer,
+    PasswordFile,
+    TokenFile,
+    Username,
+    service_of,
+    signed_in,
+)
+from transfer.cli.errors import SettingMissingError
+from transfer.cli.options import AsJson, ExportDir, ImportDir, inbox_of, outbox_of
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.spool.outbox import Outbox
@@ -30,6 +39,7 @@ _SHOWN = 20
 
 
 def status(
+    context: typer.Context,
     server: OptionalServer = None,
     ca_file: CaFile = None,
     token_file: TokenFile = None,
@@ -45,10 +55,11 @@ def status(
     """Show both streams: what is sealed and on which medium, acknowledged, refused, missing, quarantined, how old.
 
     From a service with --server; without it from the folders EXPORT_DIR and IMPORT_DIR, which know what waits and
-    what was refused, but not what the other network said.
+    what was refused, but not what the other network said. With --watch and --json it prints a document each time.
     """
     output = Output(as_json=as_json)
     with output.refusals():
+        server = service_of(context, server, "export_dir", "import_dir")
         if server is not None:
             with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
                 stub = OpsServiceStub(channel)
@@ -56,16 +67,24 @@ def status(
             return
         if export_dir is None and import_dir is None:
             msg = "Neither a service nor a folder is named."
-            raise UsageRefusedError(msg, next_step="Set --server, or EXPORT_DIR and IMPORT_DIR as for the service.")
-        _repeat(output, watch, lambda: _of_folders(output, export_dir, import_dir))
+            raise SettingMissingError(msg, next_step="Set --server, or EXPORT_DIR and IMPORT_DIR as for the service.")
+        outbox = outbox_of(export_dir) if export_dir is not None else None
+        inbox = inbox_of(import_dir) if import_dir is not None else None
+        _repeat(output, watch, lambda: _of_folders(output, outbox, inbox))
 
 
 def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: ANN401 - a function without arguments
-    show()
-    while seconds is not None:
-        time.sleep(seconds)
-        output.clear()
+    while True:
+        if seconds is not None:
+            output.line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, every {seconds:g} s until Ctrl-C")
         show()
+        if seconds is None:
+            return
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            return
+        output.clear()
 
 
 def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: str) -> None:
@@ -95,6 +114,8 @@ def _show_outgoing(output: Output, streams: GetStreamsResponse, flying: list[Str
     output.line(f"  sealed         up to {stream.last_sequence}")
     acknowledged = _ago(stream.last_acknowledged_at.ToDatetime(UTC)) if stream.HasField("last_acknowledged_at") else ""
     output.line(f"  acknowledged   up to {stream.acknowledged_up_to}{f', last {acknowledged}' if acknowledged else ''}")
+    if stream.last_sequence and not stream.acknowledged_up_to:
+        output.line("                 the other network has confirmed nothing of this epoch yet")
     size = size_text(stream.in_flight_bytes)
     oldest = _ago(stream.oldest_in_flight_at.ToDatetime(UTC)) if stream.HasField("oldest_in_flight_at") else ""
     age = f", the oldest {oldest}" if oldest else ""
@@ -134,6 +155,11 @@ def _show_incoming(output: Output, streams: GetStreamsResponse) -> None:
     output.line(f"  applied        up to {stream.cumulative}, highest seen {stream.highest_seen}, last {last}")
     if stream.missing:
         output.line(f"  missing        {stream.missing} ({count_text(stream.missing_count, 'bundle')})", style="yellow")
+    if stream.waiting_epoch:
+        output.line(
+            f"  NEW EPOCH      {stream.waiting_epoch} waits; ask the other network's operator, then", "bold yellow"
+        )
+        output.line(f"                 transfer epoch accept {stream.waiting_epoch}", "bold red")
     if stream.refused_count:
         output.line(f"  refused        {count_text(stream.refused_count, 'number')}", style="red")
     if stream.quarantined_files:

@@ -1,20 +1,29 @@
 """`transfer void`, `transfer epoch` and `transfer report`: an operator's decisions, and how an import went."""
 
+import re
 from typing import Annotated, Any
 
 import typer
 from airlock.ops.v1.import_report_pb2 import GetImportReportRequest, ImportReport
 from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
-from airlock.ops.v1.streams_pb2 import AcceptEpochRequest, DeclareEpochRequest, VoidBundlesRequest
+from airlock.ops.v1.streams_pb2 import (
+    AcceptEpochRequest,
+    DeclareEpochRequest,
+    GetStreamsRequest,
+    GetStreamsResponse,
+    VoidBundlesRequest,
+)
 from google.protobuf.json_format import MessageToDict
 
 from transfer.bundle.names import kind_name
 from transfer.cli.access import CaFile, PasswordFile, Server, TokenFile, Username, signed_in
-from transfer.cli.options import AsJson
+from transfer.cli.errors import UsageRefusedError
+from transfer.cli.options import AsJson, numbers_of, reason_of
 from transfer.cli.output import Output, count_text, printable
 from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.custody.numbers import format_numbers
 
+_NUMBER_OR_ID = re.compile(r"[1-9][0-9]{0,18}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 Reason = Annotated[str, typer.Option(help="Why; it goes into the audit trail.")]
 
 epoch_app = typer.Typer(
@@ -39,9 +48,10 @@ def void(
     one arrive all the same, nothing is doubled.
     """
     output = Output(as_json=as_json)
-    with output.refusals(), signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
-        with refusals(server):
-            request = VoidBundlesRequest(numbers=numbers, reason=reason)
+    with output.refusals():
+        request = VoidBundlesRequest(numbers=format_numbers(numbers_of(numbers)), reason=reason_of(reason))
+        access = signed_in(server, ca_file, token_file, username, password_file)
+        with access as (channel, caller), refusals(server):
             answer = OpsServiceStub(channel).VoidBundles(request, metadata=caller, timeout=CALL_SECONDS)
         output.document([_message(batch) for batch in answer.batches])
         given_up = format_numbers(batch.sequence for batch in answer.batches)
@@ -53,6 +63,10 @@ def void(
 def declare(
     reason: Reason,
     server: Server,
+    without_alarm: Annotated[
+        bool,
+        typer.Option("--without-alarm", help="Though no alarm stands, because the database was restored just now."),
+    ] = False,
     ca_file: CaFile = None,
     token_file: TokenFile = None,
     username: Username = None,
@@ -65,14 +79,29 @@ def declare(
     their way are then set aside by their receiver.
     """
     output = Output(as_json=as_json)
-    with output.refusals(), signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
-        with refusals(server):
-            request = DeclareEpochRequest(reason=reason)
-            answer = OpsServiceStub(channel).DeclareEpoch(request, metadata=caller, timeout=CALL_SECONDS)
+    with output.refusals():
+        request = DeclareEpochRequest(reason=reason_of(reason))
+        with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller), refusals(server):
+            stub = OpsServiceStub(channel)
+            if not without_alarm:
+                streams = stub.GetStreams(GetStreamsRequest(), metadata=caller, timeout=CALL_SECONDS)
+                _require_alarm(streams)
+            answer = stub.DeclareEpoch(request, metadata=caller, timeout=CALL_SECONDS)
         output.document(_message(answer))
         output.line(f"Epoch {answer.epoch} has begun here, after {answer.previous_epoch}.")
         output.line("Carry the next bundles to the other network; an operator there must accept it:")
         output.line(f"  transfer epoch accept {answer.epoch}")
+
+
+def _require_alarm(streams: GetStreamsResponse) -> None:
+    """A new epoch costs an operator's trip on both sides; nobody should begin one by mistake, or two."""
+    if streams.outgoing.alarm or streams.incoming.alarm:
+        return
+    if streams.incoming.waiting_epoch:
+        msg = f"The other network has declared epoch {streams.incoming.waiting_epoch} already."
+        raise UsageRefusedError(msg, next_step=f"`transfer epoch accept {streams.incoming.waiting_epoch}` accepts it.")
+    msg = f"No alarm stands in epoch {streams.outgoing.epoch}, so nothing asks for a new one."
+    raise UsageRefusedError(msg, next_step="If this network's database was restored just now, say --without-alarm.")
 
 
 @epoch_app.command("accept")
@@ -109,8 +138,12 @@ def report(
 ) -> None:
     """Show what was checked each time that a bundle came in, by whom it was brought, and from which medium."""
     output = Output(as_json=as_json)
-    with output.refusals(), signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
-        with refusals(server):
+    with output.refusals():
+        if _NUMBER_OR_ID.fullmatch(number) is None:
+            msg = f"{number!r} is neither a bundle's number nor an import batch's id."
+            raise UsageRefusedError(msg, next_step="`transfer status` names numbers, and `journal` what was brought.")
+        access = signed_in(server, ca_file, token_file, username, password_file)
+        with access as (channel, caller), refusals(server):
             request = GetImportReportRequest(number=number)
             answer = OpsServiceStub(channel).GetImportReport(request, metadata=caller, timeout=CALL_SECONDS)
         output.document([_message(one) for one in answer.reports])

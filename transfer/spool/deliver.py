@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from transfer.bundle.names import BUNDLE_SUFFIX, SIDECAR_SUFFIX, kind_name, network_name
 from transfer.errors import (
     BundleError,
+    MarkerError,
     MediumError,
     MixedDirectionsError,
     NoSpaceError,
@@ -32,10 +33,11 @@ from transfer.spool.candidates import (
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import make_folder
 from transfer.spool.inbox import ARCHIVE
-from transfer.spool.journal import JOURNAL_NAME, write_down
+from transfer.spool.journal import MEDIUM_JOURNAL
 from transfer.spool.marker import MARKER_NAME, Marker, read_marker
-from transfer.spool.outbox import ACKNOWLEDGED
-from transfer.spool.walking import Found, open_found, opened_medium, opened_spool, refuse_nesting
+from transfer.spool.noting import write_down
+from transfer.spool.places import refuse_nesting, require_inbox
+from transfer.spool.walking import Found, open_found, opened_medium
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,8 @@ class DeliverReport:
     untouched: list[Found] = field(default_factory=list)
     # What the medium's marker says; None for a medium without a name.
     marker: Marker | None = None
+    # Why the marker cannot be read.
+    damaged_marker: MarkerError | None = None
     # Why the inbox's journal could not be written.
     unwritten: SpoolError | None = None
 
@@ -83,28 +87,38 @@ def deliver(
     """
     disk, report = disk or Disk(), DeliverReport()
     refuse_nesting(import_dir, medium)
-    if (import_dir / ACKNOWLEDGED).is_dir():
-        msg = f"{import_dir} is an outbox, into which nothing is delivered."
-        raise SpoolError(msg, next_step="Name the folder in which the service looks for bundles, IMPORT_DIR.")
-    with opened_medium(medium) as root, opened_spool(import_dir):
+    require_inbox(import_dir)
+    with opened_medium(medium) as root:
         candidates = _candidates(root, destination, report)
-        marker = report.marker = read_marker(medium)
-        if marker is not None:
-            for source in {one.header.source_network for one in candidates}:
-                marker.require(source)
+        report.marker = _marker_for(medium, candidates, report)
         meter = Meter(2 * sum(one.size for one in candidates), on_progress)
-        for candidate in candidates:
-            try:
-                _deliver_one(root, candidate, import_dir, again, disk, meter, report)
-            except NoSpaceError:
-                # Something smaller may still fit.
-                report.left_behind.append(candidate)
-            except (BundleError, MediumError, UnreadableError) as error:
-                # One bad place on a medium keeps nothing else on it from being delivered.
-                report.refused.append(RefusedFile(candidate.path, error))
-        files = [journalled(one) for one in report.delivered]
-        report.unwritten = write_down(import_dir, medium, report.marker, "delivered", files)
+        try:
+            for candidate in candidates:
+                try:
+                    _deliver_one(root, candidate, import_dir, again, disk, meter, report)
+                except NoSpaceError:
+                    # Something smaller may still fit.
+                    report.left_behind.append(candidate)
+                except (BundleError, MediumError, UnreadableError) as error:
+                    # One bad place on a medium keeps nothing else on it from being delivered.
+                    report.refused.append(RefusedFile(candidate.path, error))
+        finally:
+            happened = [("delivered", journalled(one)) for one in report.delivered]
+            report.unwritten = write_down(import_dir, medium, report.marker, happened)
     return report
+
+
+def _marker_for(medium: Path, candidates: list[Candidate], report: DeliverReport) -> Marker | None:
+    """A damaged marker keeps no bundle from arriving: the import trusts signatures, and no marker."""
+    try:
+        marker = read_marker(medium)
+    except MarkerError as error:
+        report.damaged_marker = error
+        return None
+    if marker is not None:
+        for one in candidates:
+            marker.require(one.header.source_network, one.path)
+    return marker
 
 
 def _candidates(root: int, destination: Network.ValueType | None, report: DeliverReport) -> list[Candidate]:
@@ -131,7 +145,7 @@ def _candidates(root: int, destination: Network.ValueType | None, report: Delive
 def _is_known(found: Found) -> bool:
     """Whether a file is one that `take` leaves beside bundles: no news to anyone."""
     name = found.path.name
-    if len(found.path.parts) == 1 and name in {MARKER_NAME, JOURNAL_NAME}:
+    if len(found.path.parts) == 1 and name in {MARKER_NAME, MEDIUM_JOURNAL}:
         return True
     return name.endswith(SIDECAR_SUFFIX) or (name.endswith(BUNDLE_SUFFIX) and not name.startswith("."))
 

@@ -26,7 +26,8 @@ from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, SpoolError, TransferError, spool_error
 from transfer.spool.brought import BroughtIndex
 from transfer.spool.durable import durable_file, is_half_file, make_folder, remove_durably, replace_durably
-from transfer.spool.journal import JOURNAL_NAME
+from transfer.spool.journal import MEDIUM_JOURNAL
+from transfer.spool.marker import MARKER_NAME
 from transfer.spool.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -301,10 +302,13 @@ def _regular_files(root: Path, obstacles: list[tuple[Path, SpoolError]]) -> Iter
             if entry.is_dir(follow_symlinks=False):
                 if depth < MAX_DEPTH and not (depth == 0 and entry.name in _NOT_SCANNED):
                     folders.append((Path(entry.path), depth + 1))
-            elif depth == 0 and entry.name == JOURNAL_NAME:
-                continue
-            elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(SIDECAR_SUFFIX):
+            elif entry.is_file(follow_symlinks=False) and not _lies_beside_bundles(entry.name):
                 yield Path(entry.path)
+
+
+def _lies_beside_bundles(name: str) -> bool:
+    """Whether a file is one that comes along when somebody copies a whole medium in."""
+    return name in {MARKER_NAME, MEDIUM_JOURNAL} or name.endswith(SIDECAR_SUFFIX)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

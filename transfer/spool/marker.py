@@ -22,7 +22,7 @@ from transfer.errors import MarkerError, MediumMissingError, WrongMediumError
 from transfer.spool.durable import write_durably
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     from airlock.common.v1.network_pb2 import Network
 
@@ -54,24 +54,25 @@ class Marker:
     direction: Direction
     made_at: str
 
-    def require(self, source: Network.ValueType) -> None:
-        """Raises WrongMediumError unless bundles of `source` may be on the medium."""
+    def require(self, source: Network.ValueType, bundle: PurePath) -> None:
+        """Raises WrongMediumError unless a bundle of `source` may be on the medium."""
         if not self.direction.allows(source):
-            msg = f"The medium {self.name} carries {self.direction}, and these bundles are from {network_name(source)}."
+            msg = f"The medium {self.name} carries {self.direction}, and {bundle} is from {network_name(source)}."
             raise WrongMediumError(msg)
 
 
-def make_marker(medium: Path, name: str, direction: Direction) -> Marker:
-    """Marks a medium; one that is marked already keeps its id when its name stays. Raises MarkerError or SpoolError."""
-    if _NAME.fullmatch(name) is None:
+def make_marker(medium: Path, name: str, direction: Direction, medium_id: UUID | None = None) -> Marker:
+    """Writes a medium's marker, in place of one that is there; a new id unless one is given.
+
+    Raises MarkerError for a name that is none, MediumMissingError or SpoolError.
+    """
+    if not is_medium_name(name):
         msg = f"{name!r} is not a name for a medium: 1 to 64 letters, digits, dots, hyphens and underscores."
         raise MarkerError(msg, next_step="Choose such a name and write it on the medium too.")
     if not medium.is_dir():
         msg = f"{medium} is not a folder."
         raise MediumMissingError(msg)
-    known = read_marker(medium)
-    medium_id = known.medium_id if known is not None and known.name == name else uuid4()
-    marker = Marker(medium_id, name, direction, datetime.now(UTC).isoformat(timespec="seconds"))
+    marker = Marker(medium_id or uuid4(), name, direction, datetime.now(UTC).isoformat(timespec="seconds"))
     content = {
         "format": _FORMAT,
         "id": str(marker.medium_id),
@@ -81,6 +82,11 @@ def make_marker(medium: Path, name: str, direction: Direction) -> Marker:
     }
     write_durably(medium / MARKER_NAME, json.dumps(content, indent=2).encode() + b"\n")
     return marker
+
+
+def is_medium_name(name: str) -> bool:
+    """Whether a medium may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def read_marker(medium: Path) -> Marker | None:
@@ -98,7 +104,7 @@ def read_marker(medium: Path) -> Marker | None:
         data = file.read(_MAX_BYTES + 1) if regular else b""
     try:
         return _parse(data)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         msg = f"{path} is not a marker that this version knows."
         raise MarkerError(msg) from None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from transfer.spool.journal import JournalTail
+from transfer.spool.journal_tail import JournalTail
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
     from transfer.spool.journal import JournalEntry
 
-TAKEN = frozenset({"took", "resent"})
-# What a medium is after the last of these.
-STATES = {"init": "in use", "lost": "lost", "retired": "retired"}
+IN_USE: Final = "in use"
+LOST: Final = "lost"
+RETIRED: Final = "retired"
+# After these a bundle is on a medium.
+_PUT_ON_IT: Final = frozenset({"took", "resent", "held"})
+_STATES: Final = {"lost": LOST, "retired": RETIRED}
+# These say which way a medium may carry.
+_MARKINGS: Final = frozenset({"init", "met"})
 
 
 @dataclass(slots=True)
@@ -25,7 +31,7 @@ class KnownMedium:
     medium_id: str
     name: str
     direction: str = ""
-    state: str = "in use"
+    state: str = IN_USE
     since: str = ""
     last_seen: str = ""
     bundles: dict[str, JournalEntry] = field(default_factory=dict)
@@ -39,32 +45,37 @@ class MediaIndex:
     def __init__(self, export_dir: Path) -> None:
         self._tail = JournalTail(export_dir)
         self._media: dict[str, KnownMedium] = {}
+        # A server asks from several threads.
+        self._lock = threading.Lock()
 
     def places(self) -> dict[str, list[str]]:
         """On which media each bundle is, by file name; those that are lost or retired do not count."""
         places: dict[str, list[str]] = {}
-        for medium in self._in_use():
-            for filename in medium.bundles:
-                places.setdefault(filename, []).append(medium.name)
+        with self._lock:
+            for medium in self._in_use():
+                for filename in medium.bundles:
+                    names = places.setdefault(filename, [])
+                    if medium.name not in names:
+                        names.append(medium.name)
         return places
 
     def loads(self, epoch: int, numbers: Collection[int]) -> tuple[dict[str, int], int]:
         """How many of these numbers of an epoch are on each medium, by its name, and how many on none."""
-        loads: dict[str, int] = {}
-        placed: set[int] = set()
-        for medium in self._in_use():
-            on_it = [number for number in medium.numbers.get(epoch, ()) if number in numbers]
-            if on_it:
-                loads[medium.name] = loads.get(medium.name, 0) + len(on_it)
-                placed.update(on_it)
-        return dict(sorted(loads.items())), len(numbers) - len(placed)
+        loads: dict[str, set[int]] = {}
+        with self._lock:
+            for medium in self._in_use():
+                on_it = {number for number in medium.numbers.get(epoch, ()) if number in numbers}
+                if on_it:
+                    loads.setdefault(medium.name, set()).update(on_it)
+        placed = set().union(*loads.values())
+        return {name: len(on_it) for name, on_it in sorted(loads.items())}, len(numbers) - len(placed)
 
     def _in_use(self) -> list[KnownMedium]:
         entries, fresh = self._tail.new_entries()
         if fresh:
             self._media = {}
         known_media(entries, self._media)
-        return [medium for medium in self._media.values() if medium.state == "in use"]
+        return [medium for medium in self._media.values() if medium.state == IN_USE]
 
 
 def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] | None = None) -> dict[str, KnownMedium]:
@@ -78,13 +89,11 @@ def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] |
             continue
         medium = media.setdefault(entry.medium_id, KnownMedium(entry.medium_id, entry.medium))
         medium.name, medium.last_seen = entry.medium, entry.at
-        if entry.action in STATES:
-            medium.state, medium.since = STATES[entry.action], entry.at
-            medium.direction = entry.note if entry.action == "init" else medium.direction
-            if entry.action == "init":
-                medium.bundles.clear()
-                medium.numbers.clear()
-        elif entry.action in TAKEN:
+        if entry.action in _MARKINGS:
+            medium.direction = entry.note
+        elif entry.action in _STATES:
+            medium.state, medium.since = _STATES[entry.action], entry.at
+        elif entry.action in _PUT_ON_IT:
             medium.bundles[entry.file] = entry
             medium.numbers.setdefault(entry.epoch, set()).add(entry.sequence)
     return media

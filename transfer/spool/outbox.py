@@ -72,6 +72,14 @@ class OutboxFile:
         return self.path.name
 
     @property
+    def sequence(self) -> int:
+        """The number that its header claims; 0 for a damaged file."""
+        try:
+            return self.ends.header.sequence if self.ends is not None else 0
+        except BundleError:
+            return 0
+
+    @property
     def digest(self) -> bytes | None:
         """The digest in its trailer."""
         return self.ends.digest if self.ends is not None else None

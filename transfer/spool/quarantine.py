@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from transfer.errors import SpoolError, TransferError, as_text, spool_error
+from transfer.errors import NotQuarantinedError, TransferError, as_text, spool_error
 from transfer.spool.durable import make_folder, remove_durably, replace_durably, write_durably
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REASON_SUFFIX: Final = ".reason.json"
 _MAX_REASON: Final = 64 * 1024
 _MAX_NAME: Final = 150
+_TIMES: Final = re.compile(r"^(\d{8}T\d{12}_)+")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -63,7 +64,9 @@ class Quarantine:
             remove_durably(path)
             return known.path
         # A dropped file's name is the courier's; only its harmless letters are kept.
-        safe = _UNSAFE.sub("_", Path(original).name)[-_MAX_NAME:].lstrip(".")
+        # One that comes back from here has a time before its name already.
+        plain = _TIMES.sub("", Path(original).name)
+        safe = _UNSAFE.sub("_", plain)[-_MAX_NAME:].lstrip(".")
         target = self._free(f"{now:%Y%m%dT%H%M%S%f}_{safe or 'file'}")
         reason: dict[str, Any] = {
             "defect": error.defect,
@@ -140,7 +143,7 @@ class Quarantine:
         path = self._folder / name
         if path.parent != self._folder or name.endswith(REASON_SUFFIX) or name.startswith(".") or not _is_regular(path):
             msg = f"{name!r} is not in quarantine."
-            raise SpoolError(msg, next_step="List the quarantine and give a name from there.")
+            raise NotQuarantinedError(msg)
         return path
 
     def _free(self, name: str) -> Path:
@@ -172,6 +175,6 @@ def _read_reason(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             reason = json.loads(file.read(_MAX_REASON))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return reason if isinstance(reason, dict) else {}

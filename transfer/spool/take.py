@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 from transfer.bundle.names import kind_name, sidecar_filename
 from transfer.bundle.peek import peek
 from transfer.bundle.verify import open_regular
-from transfer.errors import BundleError, NoSpaceError, SpoolError
+from transfer.errors import BundleError, MediumError, NoSpaceError, SpoolError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, journalled, same_as
 from transfer.spool.copying import Disk, copy_bundle
 from transfer.spool.durable import fsync_directory, make_folder, write_durably
-from transfer.spool.inbox import QUARANTINE
-from transfer.spool.journal import write_down
 from transfer.spool.marker import Marker, read_marker
 from transfer.spool.media import require_usable
+from transfer.spool.noting import write_down
 from transfer.spool.outbox import Outbox
-from transfer.spool.walking import opened_medium, opened_spool, refuse_nesting
+from transfer.spool.places import refuse_nesting, require_outbox
+from transfer.spool.walking import opened_medium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -66,37 +66,52 @@ def take(
     """
     disk, report = disk or Disk(), TakeReport()
     refuse_nesting(export_dir, medium)
-    if (export_dir / QUARANTINE).is_dir():
-        msg = f"{export_dir} is an inbox, from which nothing is taken."
-        raise SpoolError(msg, next_step="Name the folder in which the service puts its bundles, EXPORT_DIR.")
-    with opened_medium(medium), opened_spool(export_dir):
+    require_outbox(export_dir)
+    with opened_medium(medium):
         waiting = _waiting(export_dir, report)
         if numbers is not None:
             waiting = [one for one in waiting if one.header.sequence in numbers]
-        report.marker = _marker_for(export_dir, medium, waiting)
+        report.marker, noted = _marker_for(export_dir, medium, waiting)
+        _refuse_links(medium, waiting)
         meter = Meter(2 * sum(one.size for one in waiting), on_progress)
-        for candidate in waiting:
-            try:
-                _take_one(export_dir, candidate, medium, disk, meter, report, again=numbers is not None)
-            except NoSpaceError:
-                # The medium had less room than it said. Something smaller may still fit.
-                report.left_behind.append(candidate)
-            except BundleError as error:
-                report.refused.append(RefusedFile(candidate.path, error))
-        fsync_directory(medium)
-        files = [journalled(one) for one in report.taken]
-        action = "took" if numbers is None else "resent"
-        report.unwritten = write_down(export_dir, medium, report.marker, action, files)
+        try:
+            for candidate in waiting:
+                try:
+                    _take_one(export_dir, candidate, medium, disk, meter, report, again=numbers is not None)
+                except NoSpaceError:
+                    # The medium had less room than it said. Something smaller may still fit.
+                    report.left_behind.append(candidate)
+                except BundleError as error:
+                    report.refused.append(RefusedFile(candidate.path, error))
+            fsync_directory(medium)
+        finally:
+            # Also what was put there before somebody pressed Ctrl-C must be known once the medium is lost.
+            action = "took" if numbers is None else "resent"
+            happened = [(action, journalled(one)) for one in report.taken]
+            if report.marker is not None:
+                # A run that was killed could not note these.
+                held = (journalled(one) for one in report.already_there)
+                happened += [("held", one) for one in held if one["file"] not in noted]
+            report.unwritten = write_down(export_dir, medium, report.marker, happened)
     return report
 
 
-def _marker_for(export_dir: Path, medium: Path, waiting: Iterable[Candidate]) -> Marker | None:
+def _marker_for(export_dir: Path, medium: Path, waiting: Iterable[Candidate]) -> tuple[Marker | None, Collection[str]]:
+    """The marker, and which files are known to be on the medium."""
     marker = read_marker(medium)
-    if marker is not None:
-        require_usable(export_dir, marker)
-        for source in {one.header.source_network for one in waiting}:
-            marker.require(source)
-    return marker
+    if marker is None:
+        return None, ()
+    known = require_usable(export_dir, marker)
+    for one in waiting:
+        marker.require(one.header.source_network, one.path)
+    return marker, known.bundles.keys() if known is not None else ()
+
+
+def _refuse_links(medium: Path, waiting: Iterable[Candidate]) -> None:
+    for name in {kind_name(one.header.kind) for one in waiting}:
+        if (medium / name).is_symlink():
+            msg = f"{medium / name} is a link, and nothing is written through a link."
+            raise MediumError(msg, next_step="Remove it from the medium; the folder is made anew.")
 
 
 def _waiting(export_dir: Path, report: TakeReport) -> list[Candidate]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from transfer.errors import MediumError, MediumMissingError, UnreadableError, spool_error
+from transfer.errors import MediumError, MediumMissingError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,27 +44,6 @@ def opened_medium(medium: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def opened_spool(folder: Path) -> Iterator[int]:
-    """A descriptor of an outbox or inbox. Raises SpoolError."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise spool_error("Opening", folder, error) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def refuse_nesting(spool: Path, medium: Path) -> None:
-    """A medium inside a spool, or around it, would carry its own files. Raises MediumError."""
-    here, there = spool.resolve(), medium.resolve()
-    if here == there or here in there.parents or there in here.parents:
-        msg = f"The medium {medium} and the folder {spool} are the same, or one lies in the other."
-        raise MediumError(msg, next_step="Name the folder where the medium is mounted.")
 
 
 def walk(root: int) -> Iterator[Found]:

@@ -110,7 +110,7 @@ async def test_no_name_leads_out_of_quarantine(response: Network, name: str) -> 
 async def test_streams_show_where_each_bundle_is(response: Network) -> None:
     await response.run("status")
     (bundle,) = (await response.waiting()).bundles
-    journal = Journal(response.context.outbox.root)
+    journal = Journal.of_spool(response.context.outbox.root)
     journal.write(journal.entry("init", medium="stick-7", medium_id="m7", note="response-to-request"))
     epoch = (await response.streams()).outgoing.epoch
     took = journal.entry("took", medium="stick-7", medium_id="m7", file=bundle.filename, epoch=epoch, sequence=1)

@@ -117,5 +117,5 @@ def without_digests(text: str) -> str:
     """The text with digests, key ids and what the time of day makes of it made equal."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "<64 hexadecimal digits>", text)
     text = re.sub(r"\b[0-9a-f]{16}\b", "<key id>", text)
-    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "<time>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", "<time>", text)
     return re.sub(r"\b\d+ (s|min|h|d)( \d+ (s|min|h))? ago", "<age>", text)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from typer.testing import CliRunner
 
 from transfer.cli.program import app
+from transfer.spool.inbox import Inbox
+from transfer.spool.outbox import Outbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +99,9 @@ class Station:
     sequences: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for folder in (self.outbox, self.medium, self.inbox):
-            folder.mkdir()
+        self.medium.mkdir()
+        Outbox(self.outbox).make_folders()
+        Inbox(self.inbox).make_folders()
 
     @property
     def outbox(self) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.cli.station import REQUEST, TABLE_STATE, USER, response
 from transfer.spool.copying import Disk
-from transfer.spool.journal import JOURNAL_NAME
+from transfer.spool.journal import MEDIUM_JOURNAL, SPOOL_JOURNAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def delivered(folder: Path) -> list[str]:
-    files = (path for path in folder.rglob("*") if not path.is_dir() and path.name != JOURNAL_NAME)
+    journals = {MEDIUM_JOURNAL, SPOOL_JOURNAL}
+    files = (path for path in folder.rglob("*") if not path.is_dir() and path.name not in journals)
     return sorted(str(path.relative_to(folder)) for path in files)
 
 
@@ -47,7 +48,6 @@ def test_delivering_twice_is_harmless(station: Station) -> None:
 
 def test_what_was_imported_is_not_delivered_unless_asked_for(station: Station) -> None:
     bundle = station.seal("requests", REQUEST, into=station.medium)
-    (station.inbox / "archive").mkdir()
     (station.inbox / "archive" / bundle.name).write_bytes(bundle.read_bytes())
     assert len(station.run("deliver", station.medium, "--json").document["already_there"]) == 1
     assert len(station.run("deliver", station.medium, "--again", "--json").document["delivered"]) == 1
@@ -66,7 +66,6 @@ def test_two_bundles_of_one_name_are_both_delivered_once(station: Station) -> No
     first, second = station.seal("requests", REQUEST), station.seal("requests", REQUEST)
     (station.medium / "a").mkdir()
     (station.medium / "a" / first.name).write_bytes(first.read_bytes())
-    (station.inbox / "requests").mkdir()
     (station.inbox / "requests" / first.name).write_bytes(second.read_bytes())
     assert len(station.run("deliver", station.medium, "--json").document["delivered"]) == 1
     assert len(station.run("deliver", station.medium, "--json").document["already_there"]) == 1
@@ -130,6 +129,13 @@ def test_bundles_for_the_other_network_stay_on_the_medium(station: Station) -> N
     assert result.code == 0
     assert len(result.document["other_direction"]) == 1
     assert delivered(station.inbox) == [f"users/{ours.name}"]
+
+
+def test_a_medium_on_the_wrong_side_says_where_it_belongs(station: Station) -> None:
+    station.seal("requests", REQUEST, into=station.medium)
+    result = station.run("deliver", station.medium, "--to", "request")
+    assert result.code == 0
+    assert "carry the medium to the response network" in result.err
 
 
 def test_a_medium_with_both_directions_asks_which_network_this_is(station: Station) -> None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.cli.station import REQUEST, TABLE_STATE, USER
-from transfer.spool.journal import JOURNAL_NAME
+from transfer.spool.copying import Disk
+from transfer.spool.inbox import Inbox
+from transfer.spool.journal import MEDIUM_JOURNAL, SPOOL_JOURNAL
 from transfer.spool.marker import MARKER_NAME
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.cli.station import Station
 
 
@@ -28,9 +35,11 @@ def test_both_journals_say_who_took_which_file_when(station: Station) -> None:
     assert [(one["action"], one["by"]) for one in own] == [
         ("init", own[0]["by"]),
         ("took", "mina"),
+        ("met", "reza"),
         ("delivered", "reza"),
     ]
-    assert {(one["file"], one["sequence"], one["medium"]) for one in own[1:]} == {(bundle.name, 1, "stick-7")}
+    carried = [one for one in own if "file" in one]
+    assert {(one["file"], one["sequence"], one["medium"]) for one in carried} == {(bundle.name, 1, "stick-7")}
     on_it = station.run("journal", station.medium, "--json").document
     assert [one["action"] for one in on_it] == ["init", "took", "delivered"]
 
@@ -38,7 +47,7 @@ def test_both_journals_say_who_took_which_file_when(station: Station) -> None:
 def test_a_medium_without_a_name_is_not_written_to_beyond_its_bundles(station: Station) -> None:
     station.seal("requests", REQUEST)
     station.run("take", station.medium)
-    assert not (station.medium / JOURNAL_NAME).exists()
+    assert not (station.medium / MEDIUM_JOURNAL).exists()
     assert [one["action"] for one in station.run("journal", "--json").document] == ["took"]
 
 
@@ -64,7 +73,6 @@ def test_a_lost_medium_says_what_waits_again_and_what_may_be_known_to_others(sta
     first, second = station.seal("requests", REQUEST), station.seal("requests", REQUEST)
     station.run("take", station.medium)
     # The other network has acknowledged the first one meanwhile.
-    (station.outbox / "acknowledged").mkdir()
     first.rename(station.outbox / "acknowledged" / first.name)
     lost = station.run("medium", "lost", "stick-7", "--json").document
     assert [one["file"] for one in lost["waiting"]] == [second.name]
@@ -91,8 +99,11 @@ def test_the_list_shows_what_on_each_medium_is_unacknowledged(station: Station) 
     station.run("medium", "retire", "stick-7")
     assert "retired" in station.run("medium", "list").out
     assert station.run("take", station.medium).code == 1
-    mark(station)
-    assert station.run("take", station.medium).code == 0, "marked anew it is in use again"
+    refused = station.run("medium", "init", station.medium, "--name", "stick-7")
+    assert (refused.code, "wipe it" in refused.err) == (1, True)
+    wipe(station.medium)
+    assert station.run("medium", "init", station.medium, "--name", "stick-7").code == 0
+    assert station.run("take", station.medium).code == 0, "wiped and marked anew it is in use again"
 
 
 def test_a_medium_that_nobody_knows_cannot_be_lost(station: Station) -> None:
@@ -104,7 +115,7 @@ def test_a_medium_that_nobody_knows_cannot_be_lost(station: Station) -> None:
 @pytest.mark.parametrize("name", ["", "../x", "a b", "x" * 65, "\x1b[31m"])
 def test_names_are_plain(station: Station, name: str) -> None:
     result = station.run("medium", "init", station.medium, "--name", name)
-    assert result.code == 3
+    assert result.code == 2
     assert not (station.medium / MARKER_NAME).exists()
 
 
@@ -114,17 +125,23 @@ def test_names_are_plain(station: Station, name: str) -> None:
         b"",
         b"{",
         b"[]",
+        b"[" * 4000,
         b'{"format": 2}',
         b"x" * 5000,
         b'{"format":1,"id":"x","name":"a","direction":"both","made_at":""}',
     ],
 )
-def test_a_marker_that_is_none_stops_take_and_deliver(station: Station, content: bytes) -> None:
+def test_a_damaged_marker_stops_take_until_it_is_made_anew_and_never_deliver(station: Station, content: bytes) -> None:
     (station.medium / MARKER_NAME).write_bytes(content)
     station.seal("requests", REQUEST)
-    for command in ("take", "deliver"):
-        result = station.run(command, station.medium)
-        assert "[marker]" in result.err
+    station.seal("requests", REQUEST, into=station.medium)
+    taking = station.run("take", station.medium)
+    assert (taking.code, "[marker]" in taking.err, "medium init" in taking.err) == (3, True, True)
+    delivering = station.run("deliver", station.medium)
+    assert (delivering.code, "marker passed over" in delivering.err) == (0, True)
+    assert "1 bundle delivered" in delivering.out
+    mark(station)
+    assert station.run("take", station.medium).code == 0
 
 
 def test_no_link_is_followed_to_a_marker_or_a_journal(station: Station) -> None:
@@ -134,20 +151,22 @@ def test_no_link_is_followed_to_a_marker_or_a_journal(station: Station) -> None:
     assert "[marker]" in station.run("take", station.medium).err
     (station.medium / MARKER_NAME).unlink()
     mark(station)
-    (station.medium / JOURNAL_NAME).unlink()
-    (station.medium / JOURNAL_NAME).symlink_to(secret)
+    (station.medium / MEDIUM_JOURNAL).unlink()
+    (station.medium / MEDIUM_JOURNAL).symlink_to(secret)
     station.seal("requests", REQUEST)
     assert station.run("take", station.medium).code == 0
     assert secret.read_text() == json.dumps({"format": 1})
 
 
 def test_what_a_medium_s_journal_says_is_shown_without_its_control_characters(station: Station) -> None:
-    lines = ['{"at": "2026", "by": "\\u001b[31mx", "action": "took"}', "{torn", '{"at": 3}', "[]"]
-    (station.medium / JOURNAL_NAME).write_text("\n".join(lines))
+    entry = {"at": "2026-03-01T12:00:00+00:00", "by": "\x1b[31mx", "action": "took"}
+    lines = [json.dumps(entry), "{torn", '{"at": 3}', "[]", "[" * 4000, json.dumps({**entry, "at": "yesterday"})]
+    (station.medium / MEDIUM_JOURNAL).write_text("\n".join(lines))
     result = station.run("journal", station.medium)
     assert result.code == 0
     assert "\\x1b[31mx" in result.out
     assert "\x1b" not in result.out
+    assert len(result.out.splitlines()) == 1
 
 
 def test_an_outbox_that_may_only_be_read_is_carried_all_the_same(
@@ -177,17 +196,148 @@ def test_a_number_is_carried_once_more_byte_for_byte(station: Station) -> None:
     assert "1 bundle taken" in result.out
     assert copy.read_bytes() == second.read_bytes()
     assert station.run("journal", "--json").document[-1]["action"] == "resent"
-    absent = station.run("resend", "2,7-8", station.medium)
-    assert (absent.code, "outbox: 7-8." in absent.err) == (1, True)
+    third = station.seal("requests", REQUEST)
+    third.rename(station.outbox / "voided" / third.name)
+    absent = station.run("resend", "2,3,7-8", station.medium)
+    assert absent.code == 1
+    assert "3 (given up)" in absent.err
+    assert "7-8 (not sealed" in absent.err
     assert station.run("resend", "8-7", station.medium).code == 2
 
 
 def test_an_inbox_is_no_outbox_and_an_outbox_no_inbox(station: Station) -> None:
-    (station.inbox / "quarantine").mkdir()
-    (station.outbox / "acknowledged").mkdir()
     station.seal("requests", REQUEST)
     take = station.run("take", station.medium, EXPORT_DIR=str(station.inbox))
     assert (take.code, "is an inbox" in take.err, "EXPORT_DIR" in take.err) == (3, True, True)
     station.run("take", station.medium)
     deliver = station.run("deliver", station.medium, IMPORT_DIR=str(station.outbox))
     assert (deliver.code, "is an outbox" in deliver.err, "IMPORT_DIR" in deliver.err) == (3, True, True)
+    onto_an_inbox = station.run("take", station.inbox)
+    assert (onto_an_inbox.code, "not a medium" in onto_an_inbox.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "command", [("take", "MEDIUM"), ("medium", "list"), ("status",), ("keys", "destroy", "v1"), ("journal",)]
+)
+def test_an_absent_folder_is_never_an_empty_one(station: Station, command: tuple[str, ...]) -> None:
+    arguments = [station.medium if one == "MEDIUM" else one for one in command]
+    for folder in (station.root / "typo", station.medium):
+        result = station.run(*arguments, EXPORT_DIR=str(folder))
+        assert (result.code, result.out) == (3, "")
+    if command[0] != "take":
+        assert station.run(*arguments, IMPORT_DIR=str(station.root / "typo")).code == 3
+
+
+def test_two_media_never_get_one_name_by_mistake(station: Station) -> None:
+    mark(station)
+    another = station.root / "another"
+    another.mkdir()
+    refused = station.run("medium", "init", another, "--name", "stick-7")
+    assert (refused.code, "--replaces" in refused.err) == (3, True)
+    assert not (another / MARKER_NAME).exists()
+    assert station.run("medium", "init", another, "--name", "stick-7", "--replaces").code == 0
+    states = [(one["name"], one["state"]) for one in station.run("medium", "list", "--json").document]
+    assert states == [("stick-7", "retired"), ("stick-7", "in use")]
+    station.run("medium", "lost", "stick-7")
+    third = station.root / "third"
+    third.mkdir()
+    assert station.run("medium", "init", third, "--name", "stick-7", "--replaces").code == 3, "it may come back"
+
+
+def test_a_name_is_changed_only_on_purpose_and_what_is_on_the_medium_stays_known(station: Station) -> None:
+    mark(station)
+    station.seal("requests", REQUEST)
+    station.run("take", station.medium)
+    refused = station.run("medium", "init", station.medium, "--name", "stick-8")
+    assert (refused.code, "--rename" in refused.err) == (3, True)
+    assert station.run("medium", "init", station.medium, "--name", "stick-8", "--rename").code == 0
+    assert len(station.run("medium", "lost", "stick-8", "--json").document["waiting"]) == 1
+
+
+def test_all_media_of_a_name_are_lost_where_two_networks_gave_it(station: Station) -> None:
+    station.seal("requests", REQUEST)
+    media = [station.root / name for name in ("one", "two")]
+    for medium in media:
+        medium.mkdir()
+        # The other network marked them; this one learns of them as they come.
+        station.run("medium", "init", medium, "--name", "stick-9", EXPORT_DIR=None)
+        station.run("take", medium)
+    assert {one["direction"] for one in station.run("medium", "list", "--json").document} == {"both"}
+    assert len(station.run("medium", "lost", "stick-9", "--json").document["waiting"]) == 1
+    assert [station.run("take", medium).code for medium in media] == [1, 1]
+
+
+def test_what_is_on_a_medium_is_known_though_the_journal_never_heard_of_it(station: Station) -> None:
+    mark(station)
+    station.seal("requests", REQUEST)
+    station.run("take", station.medium)
+    # A run was killed before it could note what it had copied.
+    lines = (station.outbox / SPOOL_JOURNAL).read_text().splitlines(keepends=True)
+    (station.outbox / SPOOL_JOURNAL).write_text("".join(line for line in lines if "took" not in line))
+    for _ in range(2):
+        station.run("take", station.medium)
+    assert [one["action"] for one in station.run("journal", "--json").document] == ["init", "held"]
+    mark(station)
+    lost = station.run("medium", "lost", "stick-7", "--json").document
+    assert (len(lost["waiting"]), lost["possible_disclosure"]) == (1, True)
+
+
+def test_what_was_copied_before_ctrl_c_is_written_down(station: Station) -> None:
+    mark(station)
+    for _ in range(3):
+        station.seal("requests", REQUEST)
+
+    class StoppedAtTheThird(Disk):
+        flushed = 0
+
+        def flush(self, descriptor: int) -> None:
+            self.flushed += 1
+            if self.flushed == 3:
+                raise KeyboardInterrupt
+            super().flush(descriptor)
+
+    with pytest.raises(KeyboardInterrupt):
+        take(station.outbox, station.medium, disk=StoppedAtTheThird())
+    assert len(station.run("medium", "lost", "stick-7", "--json").document["waiting"]) == 2
+
+
+def test_a_lost_medium_stays_lost(station: Station) -> None:
+    mark(station)
+    station.run("medium", "lost", "stick-7")
+    assert station.run("medium", "retire", "stick-7").code == 3
+    assert [one["state"] for one in station.run("medium", "list", "--json").document] == ["lost"]
+    assert "no bundle of this network was on it" in station.run("medium", "lost", "stick-7").out
+
+
+def test_nothing_is_written_through_a_link_on_a_medium(station: Station) -> None:
+    elsewhere = station.root / "elsewhere"
+    elsewhere.mkdir()
+    (station.medium / "requests").symlink_to(elsewhere)
+    station.seal("requests", REQUEST)
+    result = station.run("take", station.medium)
+    assert (result.code, "is a link" in result.err) == (3, True)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_pipe_in_place_of_a_journal_holds_nobody_up(station: Station) -> None:
+    mark(station)
+    (station.medium / MEDIUM_JOURNAL).unlink()
+    os.mkfifo(station.medium / MEDIUM_JOURNAL)
+    station.seal("requests", REQUEST)
+    assert station.run("take", station.medium).code == 0
+    assert station.run("journal", station.medium).code == 3
+
+
+def test_a_journal_that_comes_along_with_a_copied_medium_replaces_nothing_in_an_inbox(station: Station) -> None:
+    mark(station)
+    station.seal("requests", REQUEST)
+    station.run("take", station.medium)
+    shutil.copytree(station.medium, station.inbox, dirs_exist_ok=True)
+    inbox = Inbox(station.inbox)
+    assert [path.parent.name for path in inbox.paths()] == ["requests"]
+    assert inbox.brought.find("", "") is None
+
+
+def wipe(medium: Path) -> None:
+    for entry in medium.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.unit.cli.station import REQUEST
+from transfer.custody.errors import LaterEpochError
 from transfer.errors import UnknownSignerError
 from transfer.spool.inbox import Inbox
 
@@ -12,15 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.cli.station import Station
+    from transfer.errors import TransferError
 
 
-def refuse(station: Station, bundle: Path) -> str:
+def refuse(station: Station, bundle: Path, error: TransferError | None = None, epoch: int = 5) -> str:
     """Lets the inbox's own code set a file aside; its name there."""
     inbox = Inbox(station.inbox)
-    (station.inbox / "requests").mkdir(exist_ok=True)
     (station.inbox / "requests" / bundle.name).write_bytes(bundle.read_bytes())
     (found,) = inbox.scan()
-    return inbox.quarantine(inbox.stage(found), UnknownSignerError("Who is this?"), {"epoch": 5, "sequence": 9}).name
+    reason = error or UnknownSignerError("Who is this?")
+    return inbox.quarantine(inbox.stage(found), reason, {"epoch": epoch, "sequence": 9}).name
 
 
 def test_the_folders_say_what_waits_on_which_medium_and_what_was_refused(station: Station) -> None:
@@ -40,8 +42,33 @@ def test_the_folders_say_what_waits_on_which_medium_and_what_was_refused(station
 
 def test_without_a_service_or_a_folder_the_next_step_is_named(station: Station) -> None:
     result = station.run("status", EXPORT_DIR=None, IMPORT_DIR=None)
-    assert result.code == 2
+    assert result.code == 3
     assert "--server" in result.err
+
+
+def test_a_folder_that_is_typed_counts_more_than_a_service_in_the_environment(station: Station) -> None:
+    station.seal("requests", REQUEST)
+    shown = station.run("status", "--export-dir", station.outbox, AIRLOCK_SERVER="localhost:1")
+    assert (shown.code, "1 bundle" in shown.out) == (0, True)
+    listed = station.run("quarantine", "list", "--import-dir", station.inbox, AIRLOCK_SERVER="localhost:1")
+    assert listed.out == "Nothing is in quarantine.\n"
+    assert station.run("status", AIRLOCK_SERVER="").code == 0
+
+
+def test_a_file_of_a_later_epoch_is_brought_back_by_accepting_it(station: Station) -> None:
+    name = refuse(station, station.seal("requests", REQUEST), LaterEpochError("Later."), epoch=77)
+    shown = station.run("quarantine", "show", name).out
+    assert "transfer epoch accept 77" in shown
+    assert "quarantine release" not in shown
+
+
+def test_a_name_in_quarantine_does_not_grow_when_a_file_is_refused_again(station: Station) -> None:
+    bundle = station.seal("requests", REQUEST)
+    name = refuse(station, bundle)
+    station.run("quarantine", "release", name)
+    inbox = Inbox(station.inbox)
+    again = inbox.quarantine_folder.put(inbox.root / "released" / name, name, UnknownSignerError("No."))
+    assert len(again.name) == len(name)
 
 
 def test_a_refused_file_is_shown_released_and_discarded(station: Station) -> None:
@@ -59,6 +86,6 @@ def test_a_refused_file_is_shown_released_and_discarded(station: Station) -> Non
     assert station.run("quarantine", "discard", name).code == 0
     assert station.run("quarantine", "list").out == "Nothing is in quarantine.\n"
     gone = station.run("quarantine", "show", name)
-    assert (gone.code, "not in quarantine" in gone.err) == (3, True)
+    assert (gone.code, "not in quarantine" in gone.err) == (1, True)
     actions = [one["action"] for one in station.run("journal", "--json").document]
     assert actions == ["released", "discarded"]

@@ -230,3 +230,34 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return private, certificate.public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize("server", ["localhost", "http://localhost:443", "localhost:443/api", "localhost:https"])
+def test_what_is_no_address_is_told_at_once(station: Station, server: str) -> None:
+    result = station.run("status", "--server", server, "--username", "sara", AIRLOCK_PASSWORD=PASSWORD)
+    assert (result.code, "host:port" in result.err) == (2, True)
+
+
+def test_an_address_as_a_browser_has_it_is_understood(station: Station) -> None:
+    result = station.run("status", "--server", "https://localhost:1/", "--username", "sara", AIRLOCK_PASSWORD=PASSWORD)
+    assert (result.code, "localhost:1 does not answer" in result.err) == (5, True)
+
+
+def test_a_file_without_a_certificate_is_no_authority(station: Station) -> None:
+    key = station.keys.request_signing_key
+    result = station.run("status", "--server", "localhost:1", "--username", "sara", "--ca", key, AIRLOCK_PASSWORD="x")
+    assert (result.code, "no certificate" in result.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("void", "abc", "--reason", "x"),
+        ("void", "1", "--reason", " "),
+        ("report", "abc"),
+        ("epoch", "declare", "--reason", ""),
+    ],
+)
+def test_what_cannot_be_meant_is_not_asked_of_a_service(station: Station, command: tuple[str, ...]) -> None:
+    result = station.run(*command, "--server", "localhost:1", "--username", "sara", AIRLOCK_PASSWORD="x")
+    assert (result.code, "next:" in result.err) == (2, True)

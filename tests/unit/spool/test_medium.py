@@ -16,6 +16,7 @@ from transfer.bundle.header import filename_of
 from transfer.bundle.layout import Trailer, TrailerSignature, pack_prelude
 from transfer.errors import SpoolError
 from transfer.spool.copying import Disk
+from transfer.spool.inbox import Inbox
 from transfer.spool.medium import deliver, take
 from transfer.spool.outbox import Outbox
 
@@ -44,9 +45,9 @@ def medium(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "imports"
-    folder.mkdir()
-    return folder
+    inbox = Inbox(tmp_path / "imports")
+    inbox.make_folders()
+    return inbox.root
 
 
 def crafted(header: bytes) -> bytes:
@@ -164,7 +165,6 @@ def test_a_bad_place_on_a_medium_stops_one_bundle_and_not_the_others(
     take(outbox.root, medium)
     bad = medium / "responses" / filename_of(sealed.responses_header(1, batch_id=UUID(int=9)))
     if here_already:
-        (inbox / "responses").mkdir()
         (inbox / "responses" / bad.name).write_bytes(b"half of it")
     readv = os.readv
 
@@ -177,7 +177,7 @@ def test_a_bad_place_on_a_medium_stops_one_bundle_and_not_the_others(
     report = deliver(medium, inbox)
     assert [one.header.sequence for one in report.delivered] == [2, 3]
     assert [(str(one.path), one.error.defect) for one in report.refused] == [(f"responses/{bad.name}", "unreadable")]
-    assert [path for path in inbox.rglob(".*") if path.is_file()] == []
+    assert list(inbox.rglob("*.part")) == []
 
 
 def test_progress_ends_at_the_total_on_every_run(outbox: Outbox, medium: Path, inbox: Path) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from transfer.errors import MediumError, MediumMissingError, SpoolError
 from transfer.spool import walking
-from transfer.spool.walking import open_found, opened_medium, refuse_nesting, walk
+from transfer.spool.inbox import Inbox
+from transfer.spool.outbox import Outbox
+from transfer.spool.places import refuse_nesting
+from transfer.spool.walking import open_found, opened_medium, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +94,11 @@ def test_a_medium_and_a_spool_never_lie_in_one_another(tmp_path: Path, spool: st
     with pytest.raises(MediumError):
         refuse_nesting(tmp_path / spool, tmp_path / medium)
     refuse_nesting(tmp_path / "a", tmp_path / "ab")
+
+
+def test_a_network_s_own_folder_is_no_medium(tmp_path: Path) -> None:
+    Outbox(tmp_path / "export").make_folders()
+    Inbox(tmp_path / "import").make_folders()
+    for medium in ("export", "import"):
+        with pytest.raises(MediumError, match="not a medium"):
+            refuse_nesting(tmp_path / "elsewhere", tmp_path / medium)

@@ -28,7 +28,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61irlock/ops/v1/streams.proto\x12\x0e\x61irlock.ops.v1\x1a\x1f\x61irlock/common/v1/network.proto\x1a\x1c\x61irlock/ops/v1/batches.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetStreamsRequest\"\xa5\x01\n\x12GetStreamsResponse\x12+\n\x07network\x18\x01 \x01(\x0e\x32\x1a.airlock.common.v1.Network\x12\x30\n\x08outgoing\x18\x02 \x01(\x0b\x32\x1e.airlock.ops.v1.OutgoingStream\x12\x30\n\x08incoming\x18\x03 \x01(\x0b\x32\x1e.airlock.ops.v1.IncomingStream\"\x85\x03\n\x0eOutgoingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x1a\n\x12\x61\x63knowledged_up_to\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x37\n\x13oldest_in_flight_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14last_acknowledged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61larm\x18\x07 \x01(\t\x12\x16\n\x0eproven_missing\x18\x08 \x01(\t\x12\x19\n\x11suspected_missing\x18\t \x01(\t\x12\x0f\n\x07refused\x18\n \x01(\t\x12\x17\n\x0fin_flight_bytes\x18\x0b \x01(\x04\x12)\n\x05media\x18\x0c \x03(\x0b\x32\x1a.airlock.ops.v1.MediumLoad\x12\x14\n\x0con_no_medium\x18\r \x01(\r\"+\n\nMediumLoad\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x62undles\x18\x02 \x01(\r\"\xe8\x01\n\x0eIncomingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x12\n\ncumulative\x18\x02 \x01(\x04\x12\x14\n\x0chighest_seen\x18\x03 \x01(\x04\x12\x0f\n\x07missing\x18\x04 \x01(\t\x12\x15\n\rmissing_count\x18\x05 \x01(\r\x12\x15\n\rrefused_count\x18\x06 \x01(\r\x12\x19\n\x11quarantined_files\x18\x07 \x01(\r\x12\x34\n\x10last_received_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61larm\x18\t \x01(\t\"\xab\x01\n\x18ListStreamBundlesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x10\n\x08incoming\x18\x03 \x01(\x08\x12\x42\n\x0c\x64ispositions\x18\x04 \x03(\x0e\x32\x1b.airlock.ops.v1.DispositionB\x0f\xbaH\x0c\x92\x01\t\x10\x08\"\x05\x82\x01\x02\x10\x01\"c\n\x19ListStreamBundlesResponse\x12-\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x1c.airlock.ops.v1.StreamBundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd4\x02\n\x0cStreamBundle\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKind\x12\x30\n\x0b\x64isposition\x18\x03 \x01(\x0e\x32\x1b.airlock.ops.v1.Disposition\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x16\n\x0erefused_reason\x18\x08 \x01(\t\x12/\n\x0brecorded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05media\x18\x0b \x03(\t\"3\n\x14ResendBundlesRequest\x12\x1b\n\x07numbers\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80 \"G\n\x15ResendBundlesResponse\x12.\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x1d.airlock.ops.v1.OfferedBundle\"M\n\rOfferedBundle\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\x12\x10\n\x08obstacle\x18\x02 \x01(\t\"M\n\x12VoidBundlesRequest\x12\x1b\n\x07numbers\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80 \x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"C\n\x13VoidBundlesResponse\x12,\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\"1\n\x13\x44\x65\x63lareEpochRequest\x12\x1a\n\x06reason\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"=\n\x14\x44\x65\x63lareEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x16\n\x0eprevious_epoch\x18\x02 \x01(\x04\"6\n\x12\x41\x63\x63\x65ptEpochRequest\x12 \n\x05\x65poch\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\"T\n\x13\x41\x63\x63\x65ptEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x16\n\x0eprevious_epoch\x18\x02 \x01(\x04\x12\x16\n\x0ereleased_files\x18\x03 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61irlock/ops/v1/streams.proto\x12\x0e\x61irlock.ops.v1\x1a\x1f\x61irlock/common/v1/network.proto\x1a\x1c\x61irlock/ops/v1/batches.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetStreamsRequest\"\xa5\x01\n\x12GetStreamsResponse\x12+\n\x07network\x18\x01 \x01(\x0e\x32\x1a.airlock.common.v1.Network\x12\x30\n\x08outgoing\x18\x02 \x01(\x0b\x32\x1e.airlock.ops.v1.OutgoingStream\x12\x30\n\x08incoming\x18\x03 \x01(\x0b\x32\x1e.airlock.ops.v1.IncomingStream\"\x85\x03\n\x0eOutgoingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x1a\n\x12\x61\x63knowledged_up_to\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\r\x12\x37\n\x13oldest_in_flight_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14last_acknowledged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61larm\x18\x07 \x01(\t\x12\x16\n\x0eproven_missing\x18\x08 \x01(\t\x12\x19\n\x11suspected_missing\x18\t \x01(\t\x12\x0f\n\x07refused\x18\n \x01(\t\x12\x17\n\x0fin_flight_bytes\x18\x0b \x01(\x04\x12)\n\x05media\x18\x0c \x03(\x0b\x32\x1a.airlock.ops.v1.MediumLoad\x12\x14\n\x0con_no_medium\x18\r \x01(\r\"+\n\nMediumLoad\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x62undles\x18\x02 \x01(\r\"\xff\x01\n\x0eIncomingStream\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x12\n\ncumulative\x18\x02 \x01(\x04\x12\x14\n\x0chighest_seen\x18\x03 \x01(\x04\x12\x0f\n\x07missing\x18\x04 \x01(\t\x12\x15\n\rmissing_count\x18\x05 \x01(\r\x12\x15\n\rrefused_count\x18\x06 \x01(\r\x12\x19\n\x11quarantined_files\x18\x07 \x01(\r\x12\x34\n\x10last_received_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61larm\x18\t \x01(\t\x12\x15\n\rwaiting_epoch\x18\n \x01(\x04\"\xab\x01\n\x18ListStreamBundlesRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x10\n\x08incoming\x18\x03 \x01(\x08\x12\x42\n\x0c\x64ispositions\x18\x04 \x03(\x0e\x32\x1b.airlock.ops.v1.DispositionB\x0f\xbaH\x0c\x92\x01\t\x10\x08\"\x05\x82\x01\x02\x10\x01\"c\n\x19ListStreamBundlesResponse\x12-\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x1c.airlock.ops.v1.StreamBundle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd4\x02\n\x0cStreamBundle\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.airlock.common.v1.BundleKind\x12\x30\n\x0b\x64isposition\x18\x03 \x01(\x0e\x32\x1b.airlock.ops.v1.Disposition\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x16\n\x0erefused_reason\x18\x08 \x01(\t\x12/\n\x0brecorded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05media\x18\x0b \x03(\t\"3\n\x14ResendBundlesRequest\x12\x1b\n\x07numbers\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80 \"G\n\x15ResendBundlesResponse\x12.\n\x07\x62undles\x18\x01 \x03(\x0b\x32\x1d.airlock.ops.v1.OfferedBundle\"M\n\rOfferedBundle\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\x12\x10\n\x08obstacle\x18\x02 \x01(\t\"M\n\x12VoidBundlesRequest\x12\x1b\n\x07numbers\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80 \x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"C\n\x13VoidBundlesResponse\x12,\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x1b.airlock.ops.v1.ExportBatch\"1\n\x13\x44\x65\x63lareEpochRequest\x12\x1a\n\x06reason\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"=\n\x14\x44\x65\x63lareEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x16\n\x0eprevious_epoch\x18\x02 \x01(\x04\"6\n\x12\x41\x63\x63\x65ptEpochRequest\x12 \n\x05\x65poch\x18\x01 \x01(\x04\x42\x11\xbaH\x0e\x32\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f(\x01\"T\n\x13\x41\x63\x63\x65ptEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x16\n\x0eprevious_epoch\x18\x02 \x01(\x04\x12\x16\n\x0ereleased_files\x18\x03 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,29 +60,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEDIUMLOAD']._serialized_start=754
   _globals['_MEDIUMLOAD']._serialized_end=797
   _globals['_INCOMINGSTREAM']._serialized_start=800
-  _globals['_INCOMINGSTREAM']._serialized_end=1032
-  _globals['_LISTSTREAMBUNDLESREQUEST']._serialized_start=1035
-  _globals['_LISTSTREAMBUNDLESREQUEST']._serialized_end=1206
-  _globals['_LISTSTREAMBUNDLESRESPONSE']._serialized_start=1208
-  _globals['_LISTSTREAMBUNDLESRESPONSE']._serialized_end=1307
-  _globals['_STREAMBUNDLE']._serialized_start=1310
-  _globals['_STREAMBUNDLE']._serialized_end=1650
-  _globals['_RESENDBUNDLESREQUEST']._serialized_start=1652
-  _globals['_RESENDBUNDLESREQUEST']._serialized_end=1703
-  _globals['_RESENDBUNDLESRESPONSE']._serialized_start=1705
-  _globals['_RESENDBUNDLESRESPONSE']._serialized_end=1776
-  _globals['_OFFEREDBUNDLE']._serialized_start=1778
-  _globals['_OFFEREDBUNDLE']._serialized_end=1855
-  _globals['_VOIDBUNDLESREQUEST']._serialized_start=1857
-  _globals['_VOIDBUNDLESREQUEST']._serialized_end=1934
-  _globals['_VOIDBUNDLESRESPONSE']._serialized_start=1936
-  _globals['_VOIDBUNDLESRESPONSE']._serialized_end=2003
-  _globals['_DECLAREEPOCHREQUEST']._serialized_start=2005
-  _globals['_DECLAREEPOCHREQUEST']._serialized_end=2054
-  _globals['_DECLAREEPOCHRESPONSE']._serialized_start=2056
-  _globals['_DECLAREEPOCHRESPONSE']._serialized_end=2117
-  _globals['_ACCEPTEPOCHREQUEST']._serialized_start=2119
-  _globals['_ACCEPTEPOCHREQUEST']._serialized_end=2173
-  _globals['_ACCEPTEPOCHRESPONSE']._serialized_start=2175
-  _globals['_ACCEPTEPOCHRESPONSE']._serialized_end=2259
+  _globals['_INCOMINGSTREAM']._serialized_end=1055
+  _globals['_LISTSTREAMBUNDLESREQUEST']._serialized_start=1058
+  _globals['_LISTSTREAMBUNDLESREQUEST']._serialized_end=1229
+  _globals['_LISTSTREAMBUNDLESRESPONSE']._serialized_start=1231
+  _globals['_LISTSTREAMBUNDLESRESPONSE']._serialized_end=1330
+  _globals['_STREAMBUNDLE']._serialized_start=1333
+  _globals['_STREAMBUNDLE']._serialized_end=1673
+  _globals['_RESENDBUNDLESREQUEST']._serialized_start=1675
+  _globals['_RESENDBUNDLESREQUEST']._serialized_end=1726
+  _globals['_RESENDBUNDLESRESPONSE']._serialized_start=1728
+  _globals['_RESENDBUNDLESRESPONSE']._serialized_end=1799
+  _globals['_OFFEREDBUNDLE']._serialized_start=1801
+  _globals['_OFFEREDBUNDLE']._serialized_end=1878
+  _globals['_VOIDBUNDLESREQUEST']._serialized_start=1880
+  _globals['_VOIDBUNDLESREQUEST']._serialized_end=1957
+  _globals['_VOIDBUNDLESRESPONSE']._serialized_start=1959
+  _globals['_VOIDBUNDLESRESPONSE']._serialized_end=2026
+  _globals['_DECLAREEPOCHREQUEST']._serialized_start=2028
+  _globals['_DECLAREEPOCHREQUEST']._serialized_end=2077
+  _globals['_DECLAREEPOCHRESPONSE']._serialized_start=2079
+  _globals['_DECLAREEPOCHRESPONSE']._serialized_end=2140
+  _globals['_ACCEPTEPOCHREQUEST']._serialized_start=2142
+  _globals['_ACCEPTEPOCHREQUEST']._serialized_end=2196
+  _globals['_ACCEPTEPOCHRESPONSE']._serialized_start=2198
+  _globals['_ACCEPTEPOCHRESPONSE']._serialized_end=2282
 # @@protoc_insertion_point(module_scope)

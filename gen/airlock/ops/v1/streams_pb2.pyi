@@ -175,6 +175,7 @@ class IncomingStream(_message.Message):
     QUARANTINED_FILES_FIELD_NUMBER: _builtins.int
     LAST_RECEIVED_AT_FIELD_NUMBER: _builtins.int
     ALARM_FIELD_NUMBER: _builtins.int
+    WAITING_EPOCH_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     cumulative: _builtins.int
     """Every number up to this one is applied or voided."""
@@ -186,6 +187,8 @@ class IncomingStream(_message.Message):
     quarantined_files: _builtins.int
     alarm: _builtins.str
     """A number that came with two different contents; empty when none did."""
+    waiting_epoch: _builtins.int
+    """The latest epoch that the other network declared and that nobody accepted here yet; 0 when there is none."""
     @_builtins.property
     def last_received_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -200,10 +203,11 @@ class IncomingStream(_message.Message):
         quarantined_files: _builtins.int = ...,
         last_received_at: _timestamp_pb2.Timestamp | None = ...,
         alarm: _builtins.str = ...,
+        waiting_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_received_at", b"last_received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cumulative", b"cumulative", "epoch", b"epoch", "highest_seen", b"highest_seen", "last_received_at", b"last_received_at", "missing", b"missing", "missing_count", b"missing_count", "quarantined_files", b"quarantined_files", "refused_count", b"refused_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "cumulative", b"cumulative", "epoch", b"epoch", "highest_seen", b"highest_seen", "last_received_at", b"last_received_at", "missing", b"missing", "missing_count", b"missing_count", "quarantined_files", b"quarantined_files", "refused_count", b"refused_count", "waiting_epoch", b"waiting_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
