@@ -28,6 +28,9 @@ SLOTS: Final = 4
 SLOT: Final = timedelta(hours=6)
 STEPS: Final = tuple(Step)
 MOST_RESTORES: Final = 2
+# How often a restore follows upon the end of a disk, which held the newer backups too, and the archive, which else
+# mends much without a word.
+DISK_DIES: Final = 0.5
 MOST_ROUNDS: Final = 40
 # After so long the weekly snapshot has told of a restore that nothing else brought to light.
 HEARTBEAT: Final = timedelta(days=8)
@@ -68,6 +71,9 @@ class History:
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
     # How probable a restore is at each opportunity. Most histories have none, so that other trouble shows too.
     restores: float = 0.0
+    # Draws of their own: whether a disk dies changes nothing else in what a seed stands for.
+    disks: random.Random = field(default_factory=random.Random)
+    archived_lost: int = 0
     windows: list[Window] = field(default_factory=list)
     freed_too_early: list[str] = field(default_factory=list)
     files_freed: int = 0
@@ -211,8 +217,13 @@ class History:
             backups.append(await side.back_up())
         if backups and len(self.windows) < MOST_RESTORES and self._happens(self.restores):
             backup = self.choose.choice(backups)
+            disk_died = self.disks.random() < DISK_DIES
+            if disk_died:
+                backup = backups[0]
             self.windows.append(Window(side.name, backup.made_at, self.clock()))
             await side.restore(backup)
+            if disk_died:
+                self.archived_lost += side.lose_archive()
             for operator in self.operators.values():
                 operator.restored = True
             if self._happens(0.5):
@@ -241,7 +252,8 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
     courier = Courier(folder / "media", choose)
     restores = choose.choice((0.0, 0.0, 0.03, 0.08))
-    history = History(choose, clock, sides, courier, Locksmith(sides), restores=restores)
+    disks = random.Random(f"disks of {seed}")  # noqa: S311 - as above.
+    history = History(choose, clock, sides, courier, Locksmith(sides), restores=restores, disks=disks)
     try:
         await history.begin()
         for _ in range(days):
@@ -268,4 +280,5 @@ def _events(history: History) -> dict[str, int]:
     events["deleted a sent bundle"] = history.files_freed
     if history.windows:
         events["restored database"] = len(history.windows)
+        events["archived bundle lost"] = history.archived_lost
     return events

@@ -28,6 +28,23 @@ FROM requests q LEFT JOIN responses r ON r.request_id = q.id
 """
 QUEUE = "SELECT original_request_id AS id, min(status) AS status, count(*) AS times FROM incoming_requests GROUP BY 1"
 RESULTS = "SELECT original_request_id AS id, count(*) AS times FROM query_results GROUP BY 1 HAVING count(*) > 1"
+# Of the present epoch only: what a restore made untrue in earlier ones is ended by the new one.
+COUNTED = (
+    "SELECT sequence, digest FROM stream_bundles WHERE direction = 'outgoing' AND acknowledged_at IS NOT NULL "
+    "AND epoch = (SELECT max(epoch) FROM streams) ORDER BY sequence"
+)
+HELD = (
+    "SELECT sequence, digest FROM stream_bundles WHERE direction = 'incoming' AND disposition <> 'refused' "
+    "AND epoch = (SELECT max(epoch) FROM streams)"
+)
+APPLIED_AGAIN = (
+    "SELECT epoch, sequence, count(*) AS times FROM import_batches WHERE status = 'completed' "
+    "GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1, 2"
+)
+TOLD = (
+    "SELECT r.original_request_id AS id, r.status, c.request_id IS NOT NULL AS told FROM incoming_requests r "
+    "LEFT JOIN cancellations c ON c.request_id = r.original_request_id ORDER BY 1"
+)
 USERS = (
     "SELECT id, username, email, hashed_password, role, profile_type, priority, is_active, revision FROM users {} "
     "ORDER BY id"
@@ -68,8 +85,11 @@ async def check(
     rows = {row.id: row for row in await request.rows(ANSWERS)}
     await _each_request(rows, people, response, findings)
     await _nothing_missing(rows, people, windows, response, findings)
+    findings.violations += await _cancellations(rows, people, windows, response)
     for text in (*_streams(streams), *[text async for text in _users(request, response)]):
         findings.violations.append(text)
+    for side, peer in ((request, response), (response, request)):
+        findings.violations += await _custody(side, peer)
     findings.violations += [f"{row.id} has {row.times} results" for row in await response.rows(RESULTS)]
     return findings
 
@@ -133,6 +153,38 @@ async def _nothing_missing(
             findings.violations.append(f"request {row.id} is {row.status} on the Response Network and never ended")
 
 
+async def _cancellations(
+    rows: dict[UUID, Row[Any]], people: People, windows: list[Window], response: Side
+) -> list[str]:
+    """An answer to a cancelled request is dropped, so that nothing else shows whether the other network was told."""
+    violations = []
+    for row in await response.rows(TOLD):
+        if (row.told or row.status == "cancelled") and row.id not in people.cancelled:
+            violations.append(f"request {row.id} is cancelled on the Response Network, and nobody cancelled it")
+        cancelled = row.id in rows and rows[row.id].status == "cancelled"
+        # A network that was set back may have forgotten that the request travelled, or what it was told of it.
+        forgotten = any(window.lost_until >= people.asked[row.id].asked_at for window in windows)
+        if cancelled and not row.told and not forgotten:
+            violations.append(f"request {row.id} was cancelled, and the Response Network was never told")
+    return violations
+
+
+async def _custody(side: Side, peer: Side) -> list[str]:
+    """What `side` counts as held by `peer` is held there, byte for byte; and what it received it applied once."""
+    held = {row.sequence: bytes(row.digest) for row in await peer.rows(HELD)}
+    return [
+        *(
+            f"{side.name} counts its bundle {row.sequence} as held, and {peer.name} does not hold those bytes"
+            for row in await side.rows(COUNTED)
+            if held.get(row.sequence) != bytes(row.digest)
+        ),
+        *(
+            f"{side.name} applied bundle {row.sequence} of epoch {row.epoch} {row.times} times"
+            for row in await side.rows(APPLIED_AGAIN)
+        ),
+    ]
+
+
 def _streams(streams: Mapping[str, StreamsView]) -> Iterator[str]:
     epochs = {view.outgoing.epoch for view in streams.values()} | {view.incoming.epoch for view in streams.values()}
     if len(epochs) > 1:
@@ -140,6 +192,8 @@ def _streams(streams: Mapping[str, StreamsView]) -> Iterator[str]:
     for name, view in streams.items():
         if view.outgoing.alarm:
             yield f"{name} stands still: {view.outgoing.alarm}"
+        if view.incoming.alarm:
+            yield f"{name} saw a fork that no new epoch ended: {view.incoming.alarm}"
         if view.incoming.missing:
             yield f"{name} misses {view.incoming.missing}"
         if view.incoming.refused_count:

@@ -19,6 +19,7 @@ from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
 from transfer.bundle.signing import SigningKey
+from transfer.spool.inbox import ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from sandbox.rehearsal.servers import Servers
 
 COPY_SECONDS = 20
+# As short as can be, so that even a short history deletes what it sent.
+KEEP_SENT_DAYS = 1
 ALLOWED = ("cities",)
 # The Request Network believes that one more index may be asked; the Response Network decides.
 ALLOWED_BY_MISTAKE = (*ALLOWED, "personnel")
@@ -158,6 +161,14 @@ class Side:
         await asyncio.to_thread(self._copy, backup.database, self._database)
         await self.start()
 
+    def lose_archive(self) -> int:
+        """Where the database had to be set back, its disk is gone, and with it what lay beside it; how many bundles."""
+        archive = self.import_dir / ARCHIVE
+        lost = [path for path in archive.iterdir() if path.is_file()]
+        for path in lost:
+            path.unlink()
+        return len(lost)
+
     async def discard(self, backups: list[Backup]) -> None:
         """Stops for good and drops the databases."""
         await self.stop()
@@ -205,6 +216,7 @@ def open_sides(servers: Servers, folder: Path, clock: MovedClock) -> tuple[Side,
             export_dir=folder / name / "export",
             import_dir=folder / name / "import",
             allowed_indices=ALLOWED_BY_MISTAKE if name == "request" else ALLOWED,
+            keep_sent_days=KEEP_SENT_DAYS,
             database_pool_size=4,
             worker_count=2,
             argon2_time_cost=1,
