@@ -24,6 +24,7 @@ from sandbox.crossing import End, cross, cross_first_users, unfinished
 from sandbox.dataset import ElasticsearchServer
 from sandbox.errors import SandboxError
 from sandbox.pair import ADMIN, Pair, new_password
+from sandbox.profile import write_profile
 from sandbox.signals import StopRequestedError, undisturbed
 from sandbox.waiting import wait_until
 
@@ -50,6 +51,8 @@ class Sight:
     export_dir: str
     import_dir: str
     database_url: str
+    # What an operator's shell takes in.
+    profile: str
     processes: dict[str, int]
 
 
@@ -212,10 +215,11 @@ def _introduce(pair: Pair) -> State:
             file.write_text(json.dumps({person.username: person.password for person in persons}))
     passwords = json.loads(file.read_text())
     passwords[ADMIN] = (pair.folder / "admin.password").read_text()
-    return State(os.getpid(), _sight(pair.request), _sight(pair.response), str(pair.stick), passwords)
+    request, response = (_sight(network, passwords[COURIER]) for network in (pair.request, pair.response))
+    return State(os.getpid(), request, response, str(pair.stick), passwords)
 
 
-def _sight(network: Network) -> Sight:
+def _sight(network: Network, password: str) -> Sight:
     return Sight(
         url=network.envoy.url,
         target=network.envoy.target,
@@ -223,5 +227,6 @@ def _sight(network: Network) -> Sight:
         export_dir=str(network.export_dir),
         import_dir=str(network.import_dir),
         database_url=network.environment()["DATABASE_URL"],
+        profile=str(write_profile(network, COURIER, password)),
         processes={name: child.pid for name, child in network.children().items()},
     )

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from sandbox.background import USER
+from sandbox.background import COURIER, USER
+from sandbox.pair import ADMIN
 from sandbox.processes import PROGRAMS
 
 if TYPE_CHECKING:
     from sandbox.background import State
     from sandbox.screen import Screen
+
+_ROLES = {USER: "asks", COURIER: "operator: carries, and decides about streams", ADMIN: "admin: users and settings"}
 
 
 def show_guide(screen: Screen, state: State) -> None:
@@ -30,6 +33,7 @@ curl -s --cacert $CA -H "authorization: Bearer $TOKEN" "$URL/api/v1/requests?ind
 curl -s --cacert $CA -H "authorization: Bearer $TOKEN" "$URL/api/v1/requests"
 {_program("grpcurl")} -cacert $CA -H "authorization: Bearer $TOKEN" {state.request.target} \\
   airlock.request.v1.RequestService/ListRequests
+(set -a; . {state.request.profile}; {_program("transfer")} status)   # as that network's operator
 """)
 
 
@@ -42,9 +46,10 @@ def show_addresses(screen: Screen, state: State) -> None:
         screen.plain(f"  bundles leave from       {sight.export_dir}")
         screen.plain(f"  bundles are brought to   {sight.import_dir}")
         screen.plain(f"  database                 {sight.database_url}")
+        screen.plain(f"  operator's settings      {sight.profile}")
     screen.heading("Sign-in, the same in both networks")
     for name, password in state.passwords.items():
-        screen.plain(f"  {name:10} {password}")
+        screen.plain(f"  {name:10} {password}  {_ROLES.get(name, '')}".rstrip())
 
 
 def show_processes(screen: Screen, state: State) -> None:

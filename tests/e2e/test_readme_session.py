@@ -13,7 +13,8 @@ import pytest
 
 from sandbox.clients import rest_client
 from sandbox.processes import PROGRAMS
-from tests.e2e.running import ANALYST
+from sandbox.profile import PROFILE, write_profile
+from tests.e2e.running import ANALYST, COURIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,7 @@ class Session:
             place.mkdir(parents=True)
             (place / "export").symlink_to(network.export_dir)
             (place / "import").symlink_to(network.import_dir)
+            (place / PROFILE).symlink_to(write_profile(network, COURIER.username, COURIER.password))
         door = running.pair.request.envoy
         self._environment = {
             "PATH": os.environ["PATH"],

@@ -36,7 +36,7 @@ class Program(TyperGroup):
             if not standalone_mode:
                 raise
             # Typer's own text may end with or without a full stop; ours always does.
-            message = error.format_message().replace("\n", " ")
+            message = " ".join(error.format_message().split())
             message = message if message.endswith(("?", ".")) else f"{message}."
             context = getattr(error, "ctx", None)
             command = context.command_path if context is not None else "transfer"

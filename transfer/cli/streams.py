@@ -158,7 +158,7 @@ def _show(output: Output, one: ImportReport) -> None:
         f"number {batch.sequence} of epoch {batch.epoch}: {result}, {_time(batch, 'processed_at')}", style="bold"
     )
     kind = kind_name(batch.kind) if batch.kind else "unknown"
-    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(one.counts.items()) if count)
+    counts = ", ".join(_counted(name, count) for name, count in sorted(one.counts.items()) if count)
     brought = f"{one.brought_by}, {_time(one, 'brought_at')}" if one.brought_by else "nobody knows: dropped in by hand"
     for label, value in (
         ("file", batch.filename),
@@ -172,6 +172,11 @@ def _show(output: Output, one: ImportReport) -> None:
     for check in one.checks:
         style = {"passed": "green", "refused": "red"}.get(check.result)
         output.line(printable(f"  {check.name:<10} {check.result:<12} {check.detail}"), style=style)
+
+
+def _counted(name: str, count: int) -> str:
+    words = name.replace("_", " ")
+    return f"{count} {words.replace('bundles', 'bundle') if count == 1 else words}"
 
 
 def _time(message: Any, field: str) -> str:  # noqa: ANN401 - a message with that timestamp
