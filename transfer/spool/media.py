@@ -93,17 +93,19 @@ def _note_marked(
     medium: Path, export_dir: Path | None, marker: Marker, namesakes: Sequence[KnownMedium]
 ) -> SpoolError | None:
     places = [Journal.of_medium(medium), *([Journal.of_spool(export_dir)] if export_dir is not None else [])]
-    try:
-        for journal in places:
-            retired = [
-                journal.entry("retired", medium=one.name, medium_id=one.medium_id, note="its name was given to another")
-                for one in namesakes
-                if one.state == IN_USE
-            ]
+    unwritten = None
+    for journal in places:
+        retired = [
+            journal.entry("retired", medium=one.name, medium_id=one.medium_id, note="its name was given to another")
+            for one in namesakes
+            if one.state == IN_USE
+        ]
+        try:
             journal.write(*retired, journal.entry("init", **named(marker), note=marker.direction.value))
-    except SpoolError as error:
-        return error
-    return None
+        except SpoolError as error:
+            # The other journal may well be written.
+            unwritten = error
+    return unwritten
 
 
 def require_usable(export_dir: Path, marker: Marker) -> KnownMedium | None:
