@@ -269,7 +269,8 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
 
 
 def _is_calm(view: StreamsView) -> bool:
-    return not view.outgoing.alarm and not view.incoming.missing and view.outgoing.in_flight <= 1
+    alarm = view.outgoing.alarm or view.incoming.alarm
+    return not alarm and not view.incoming.missing and view.outgoing.in_flight <= 1
 
 
 def _events(history: History) -> dict[str, int]:

@@ -58,6 +58,9 @@ class Operator:
             await self.accept(epoch)
         elif streams.outgoing.alarm:
             await self.declare()
+        elif streams.incoming.alarm and not await self._epoch_is_coming(streams.incoming.epoch):
+            # A fork: the other network's operator is called, whose database was set back, and declares there.
+            await self._declare_on(self._peer)
         await self._trust_again()
         refused = [row.sequence for row in await side.rows(HOPELESS, epoch=streams.outgoing.epoch)]
         if refused and not streams.outgoing.alarm:
@@ -67,12 +70,8 @@ class Operator:
 
     async def declare(self) -> None:
         """A new epoch, after a restore or an alarm."""
-        side = self._side
-        if (await self.look()).outgoing.epoch == 0:
-            return
-        async with side.app.database.transaction() as transaction:
-            await declare_epoch(transaction.connection, side.exchange.context, side.exchange.sources)
-        self._count("declared an epoch")
+        if (await self.look()).outgoing.epoch != 0:
+            await self._declare_on(self._side)
 
     async def accept(self, epoch: int) -> None:
         """The epoch that the other network declared."""
@@ -121,6 +120,16 @@ class Operator:
             if theirs.key_id in signers and theirs.key_id not in TrustedKeys.load(path).key_ids:
                 path.write_bytes(path.read_bytes() + theirs.public_pem())
                 self._count("trusted a key again")
+
+    async def _declare_on(self, side: Side) -> None:
+        async with side.app.database.transaction() as transaction:
+            await declare_epoch(transaction.connection, side.exchange.context, side.exchange.sources)
+        self._count("declared an epoch")
+
+    async def _epoch_is_coming(self, present: int) -> bool:
+        """Whether the other network has begun one that is not known here yet: nobody declares two for one fork."""
+        rows = await self._peer.rows("SELECT max(epoch) AS epoch FROM streams")
+        return bool(rows[0].epoch > present)
 
     async def _later_epoch(self, present: int) -> int | None:
         rows = await self._side.rows("SELECT max(epoch) AS epoch FROM import_batches WHERE defect = 'later-epoch'")

@@ -39,3 +39,9 @@ def play(seed: int, servers: Servers, folder: Path, days: int = DAYS) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_doubled_or_left_open(seed: int, servers: Servers, tmp_path: Path) -> None:
     play(seed, servers, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_fork_that_only_its_receiver_sees_ends_with_a_new_epoch(servers: Servers, tmp_path: Path) -> None:
+    """A database set back twice: a bundle of the time between comes late, and its own sender knows nothing of it."""
+    play(5, servers, tmp_path, days=10)
