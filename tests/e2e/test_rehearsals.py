@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sandbox.rehearsal.servers import Servers
     from sandbox.valkey import EmbeddedValkey
 
+# A process that "dies" here leaves its open files to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 DAYS = 7
 SEEDS = range(1, 21)
 
@@ -34,14 +37,11 @@ def play(seed: int, servers: Servers, folder: Path, days: int = DAYS) -> None:
     assert outcome.good, "\n".join(seed_lines(outcome))
 
 
-# A process that "dies" here leaves its open files to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_doubled_or_left_open(seed: int, servers: Servers, tmp_path: Path) -> None:
     play(seed, servers, tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_fork_that_only_its_receiver_sees_ends_with_a_new_epoch(servers: Servers, tmp_path: Path) -> None:
     """A database set back twice: a bundle of the time between comes late, and its own sender knows nothing of it."""
     play(5, servers, tmp_path, days=10)
