@@ -1,5 +1,6 @@
 """`transfer medium` and `transfer journal`: names for media, what is on each, and who carried what."""
 
+import heapq
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -147,7 +148,8 @@ def journal(
     output = Output(as_json=as_json)
     with output.refusals():
         journals = _journals(medium, export_dir, import_dir)
-        entries = sorted((one for journal in journals for one in journal.read()), key=lambda one: one.at)[-last:]
+        # Each journal keeps its own order, whatever a clock did meanwhile.
+        entries = list(heapq.merge(*(journal.read() for journal in journals), key=lambda one: one.at))[-last:]
         output.document([_entry(one) for one in entries])
         for one in entries:
             output.line(_journal_line(one))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from transfer.errors import SpoolError
@@ -33,8 +34,9 @@ def write_down(
             Journal.of_medium(medium).write(*(entry for entry in entries if entry.action != "held"))
     try:
         if marker is not None and str(marker.medium_id) not in known_media(journal.read()):
-            # It was marked elsewhere, and its direction is news here.
-            entries.insert(0, journal.entry("met", **named(marker), note=marker.direction.value))
+            # It was marked elsewhere, and its direction is news here: before what was carried with it.
+            met = journal.entry("met", **named(marker), note=marker.direction.value)
+            entries.insert(0, replace(met, at=entries[0].at))
         journal.write(*entries)
     except SpoolError as error:
         return error

@@ -38,6 +38,7 @@ def test_both_journals_say_who_took_which_file_when(station: Station) -> None:
         ("met", "reza"),
         ("delivered", "reza"),
     ]
+    assert [one["at"] for one in own] == sorted(one["at"] for one in own)
     carried = [one for one in own if "file" in one]
     assert {(one["file"], one["sequence"], one["medium"]) for one in carried} == {(bundle.name, 1, "stick-7")}
     on_it = station.run("journal", station.medium, "--json").document
