@@ -121,6 +121,9 @@ def _tls_hint(cause: str) -> str | None:
         return "This port does not speak TLS: name the TLS port of the service."
     if "CERTIFICATE" in cause.upper() or "SSL_ERROR" in cause:
         return "Name the authority of the server's certificate with --ca FILE, and the host as the certificate does."
+    if "Handshake" in cause:
+        # It hung up before it said anything: a port without TLS does so as well as a service that is just stopping.
+        return "Try again; if that is no better, this port does not speak TLS: name the TLS port of the service."
     return None
 
 

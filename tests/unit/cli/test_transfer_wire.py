@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import grpc
@@ -207,6 +209,15 @@ def test_only_a_certificate_of_the_named_authority_counts(station: Station, serv
 def test_a_port_without_tls_is_told_apart(station: Station, service: FakeService) -> None:
     with serving(service, "localhost:0") as port:
         result = export(station, f"localhost:{port}")
+    assert result.code == 5
+    assert "does not speak TLS" in result.err
+
+
+def test_a_port_that_hangs_up_in_the_handshake_is_taken_for_one_without_tls(station: Station) -> None:
+    with socketserver.TCPServer(("localhost", 0), socketserver.BaseRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        result = export(station, f"localhost:{server.server_address[1]}")
+        server.shutdown()
     assert result.code == 5
     assert "does not speak TLS" in result.err
 
