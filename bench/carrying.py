@@ -22,7 +22,10 @@ from bench.report import Figure, report
 from transfer.bundle.header import filename_of, new_header
 from transfer.bundle.keyring import Keyring, SigningKey, generate_keys
 from transfer.bundle.writer import BundleWriter
-from transfer.spool.medium import deliver, take
+from transfer.spool.deliver import deliver
+from transfer.spool.inbox import Inbox
+from transfer.spool.outbox import Outbox
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +40,7 @@ def sealed_bundles(folder: Path) -> None:
     """Fills an outbox with bundles of answers that do not shrink."""
     keys = generate_keys(folder.parent / "keys")
     keyring, signing_key = Keyring.from_file(keys.keyring), SigningKey.load(keys.response_signing_key)
-    (folder / "responses").mkdir(parents=True)
+    Outbox(folder).make_folders()
     noise = os.urandom(CHUNK)
     for number in range(1, BUNDLES + 1):
         header = new_header(
@@ -97,7 +100,7 @@ def main() -> None:
             for place in (medium, inbox, copy):
                 shutil.rmtree(place, ignore_errors=True)
             medium.mkdir()
-            inbox.mkdir()
+            Inbox(inbox).make_folders()
             seconds["by hand"].append(by_hand(outbox, copy))
             seconds["take"].append(timed(lambda: take(outbox, medium)))
             seconds["deliver"].append(timed(lambda: deliver(medium, inbox)))

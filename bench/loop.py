@@ -21,7 +21,8 @@ from sandbox.crossing import End, cross_first_users, import_all, run_export, sea
 from sandbox.demo_queries import COUNT, questions
 from sandbox.pair import Pair, new_password
 from sandbox.waiting import wait_until
-from transfer.spool.medium import deliver, take
+from transfer.spool.deliver import deliver
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

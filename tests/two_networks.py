@@ -32,8 +32,9 @@ from response_svc.settings import ResponseSettings
 from response_svc.usecases.create_admin import create_admin
 from transfer.bundle.names import kind_from_name
 from transfer.bundle.peek import peek
+from transfer.spool.deliver import deliver
 from transfer.spool.inbox import Inbox
-from transfer.spool.medium import deliver, take
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

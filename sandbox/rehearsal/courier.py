@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sandbox.rehearsal.faults import SmallDisk
-from transfer.spool.medium import deliver, take
+from transfer.spool.deliver import deliver
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
     import random

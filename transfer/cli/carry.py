@@ -21,10 +21,11 @@ from transfer.cli.output import Output, count_text, printable, size_text, summar
 from transfer.custody.numbers import format_numbers
 from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
-from transfer.spool.medium import DeliverReport, TakeReport
-from transfer.spool.medium import deliver as deliver_bundles
-from transfer.spool.medium import take as take_bundles
+from transfer.spool.deliver import DeliverReport
+from transfer.spool.deliver import deliver as deliver_bundles
 from transfer.spool.outbox import Outbox
+from transfer.spool.take import TakeReport
+from transfer.spool.take import take as take_bundles
 from transfer.spool.walking import Found
 
 Medium = Annotated[

@@ -16,9 +16,10 @@ from transfer.bundle.header import filename_of
 from transfer.bundle.layout import Trailer, TrailerSignature, pack_prelude
 from transfer.errors import SpoolError
 from transfer.spool.copying import Disk
+from transfer.spool.deliver import deliver
 from transfer.spool.inbox import Inbox
-from transfer.spool.medium import deliver, take
 from transfer.spool.outbox import Outbox
+from transfer.spool.take import take
 
 if TYPE_CHECKING:
     from pathlib import Path
