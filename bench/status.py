@@ -38,9 +38,9 @@ FROM generate_series(1, :bundles) n
 """
 NUMBERS = """
 INSERT INTO stream_bundles
-    (direction, epoch, sequence, digest, disposition, kind, batch_id, recorded_at, acknowledged_at)
+    (direction, epoch, sequence, digest, disposition, kind, batch_id, size_bytes, recorded_at, acknowledged_at)
 SELECT 'outgoing', epoch, sequence, digest, CASE WHEN sequence > :settled THEN 'sealed' ELSE 'acknowledged' END,
-    batch_type, id, now(), CASE WHEN sequence > :settled THEN NULL ELSE now() END
+    batch_type, id, file_size_bytes, now(), CASE WHEN sequence > :settled THEN NULL ELSE now() END
 FROM export_batches
 """
 
@@ -50,8 +50,8 @@ async def filled(database: Database, outbox: Path, settled: int) -> None:
     async with database.engine.begin() as connection:
         await connection.run_sync(shared_metadata.drop_all)
         await connection.run_sync(shared_metadata.create_all)
-        rows = [{"direction": name, "epoch": 7, "last_sequence": BUNDLES} for name in ("incoming", "outgoing")]
-        await connection.execute(streams.insert(), rows)
+        sent = {"direction": "outgoing", "epoch": 7, "last_sequence": BUNDLES, "cumulative": settled}
+        await connection.execute(streams.insert(), [sent, sent | {"direction": "incoming", "cumulative": BUNDLES}])
         await connection.execute(text(FILL), {"bundles": BUNDLES})
         await connection.execute(text(NUMBERS), {"settled": settled})
         names = list(await connection.scalars(text("SELECT filename FROM export_batches ORDER BY sequence")))

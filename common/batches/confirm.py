@@ -105,6 +105,7 @@ async def _count_as_sealed(
             error_message=None,
         )
     )
-    await seal_number(connection, BundleNumber(claimed.batch.epoch, claimed.batch.sequence), published.digest, now)
+    number = BundleNumber(claimed.batch.epoch, claimed.batch.sequence)
+    await seal_number(connection, number, published.digest, published.size, now)
     if source is not None:
         await source.sealed(connection, claimed.batch)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airlock.common.v1.network_pb2 import BundleKind
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.batches.context import BatchContext
@@ -89,9 +90,13 @@ async def accept_epoch(
 
 async def waiting_epochs(connection: AsyncConnection, present: int) -> list[int]:
     """The epochs after `present` that the other network declared and of which a bundle has come, the latest last."""
+    return sorted(await connection.scalars(select_waiting_epochs(present)))
+
+
+def select_waiting_epochs(present: int) -> Select[tuple[int]]:
+    """The same in no order, to be part of another statement."""
     waits = import_batches.c.defect == LaterEpochError.defect
-    statement = select(import_batches.c.epoch).where(import_batches.c.epoch > present, waits).distinct()
-    return sorted(await connection.scalars(statement))
+    return select(import_batches.c.epoch).where(import_batches.c.epoch > present, waits).distinct()
 
 
 async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]:

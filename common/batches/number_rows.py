@@ -112,12 +112,14 @@ async def claim_number(
     )
 
 
-async def seal_number(connection: AsyncConnection, number: BundleNumber, digest: bytes, at: datetime) -> None:
+async def seal_number(
+    connection: AsyncConnection, number: BundleNumber, digest: bytes, size_bytes: int, at: datetime
+) -> None:
     """The bundle of this number is durable, with this digest for ever."""
     await connection.execute(
         update(stream_bundles)
         .where(*_at(OUTGOING, number), _T.disposition == Disposition.CLAIMED)
-        .values(disposition=Disposition.SEALED, digest=digest, recorded_at=at)
+        .values(disposition=Disposition.SEALED, digest=digest, size_bytes=size_bytes, recorded_at=at)
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, literal_column, select
 
-from common.batches.epochs import waiting_epochs
+from common.batches.epochs import select_waiting_epochs
 from common.batches.stream_rows import read_streams
 from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
 from transfer.bundle.names import kind_from_name
@@ -100,11 +100,16 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
     outgoing, incoming = streams.outgoing, streams.incoming
     flying = await _in_flight(connection, outgoing.epoch, context.clock() - OVERDUE)
     found = gaps(streams.peer, flying.numbers, flying.overdue)
-    loads, on_no_medium = await asyncio.to_thread(context.outbox.media.loads, outgoing.epoch, flying.numbers)
-    # Where nothing was seen above the cumulative number there is nothing to look for.
+    # Where nothing was seen above the cumulative number nothing is missing.
     complete = incoming.highest_seen <= incoming.cumulative
     missing = [] if complete else await _missing(connection, incoming.epoch, incoming.cumulative)
-    quarantined = await asyncio.to_thread(context.inbox.quarantine_folder.count)
+    refused_count, waiting_epoch = await _refused_and_waiting(connection, incoming.epoch)
+
+    def look_into_folders() -> tuple[tuple[dict[str, int], int], int]:
+        loads = context.outbox.media.loads(outgoing.epoch, flying.numbers)
+        return loads, context.inbox.quarantine_folder.count()
+
+    (loads, on_no_medium), quarantined = await asyncio.to_thread(look_into_folders)
     return StreamsView(
         OutgoingView(
             epoch=outgoing.epoch,
@@ -127,11 +132,11 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
             highest_seen=incoming.highest_seen,
             missing=format_ranges(missing[:MAX_RANGES]),
             missing_count=sum(last - first + 1 for first, last in missing),
-            refused_count=0 if complete else await _refused(connection, incoming.epoch),
+            refused_count=refused_count,
             quarantined_files=quarantined,
             last_received_at=streams.last_received_at,
             alarm=streams.incoming_alarm,
-            waiting_epoch=max(await waiting_epochs(connection, incoming.epoch), default=0),
+            waiting_epoch=waiting_epoch,
         ),
     )
 
@@ -200,19 +205,15 @@ async def _in_flight(connection: AsyncConnection, epoch: int, overdue_before: da
         _T.acknowledged_at.is_(None),
         _T.disposition == Disposition.SEALED,
     )
-    statement = (
-        select(
-            func.count(),
-            func.min(_T.sequence),
-            func.max(_T.sequence),
-            func.coalesce(func.sum(export_batches.c.file_size_bytes), 0),
-            func.min(_T.recorded_at),
-            func.array_agg(_T.sequence).filter(refused),
-            func.array_agg(_T.sequence).filter(overdue, ~refused),
-        )
-        .select_from(stream_bundles.join(export_batches, export_batches.c.id == _T.batch_id))
-        .where(*flying)
-    )
+    statement = select(
+        func.count(),
+        func.min(_T.sequence),
+        func.max(_T.sequence),
+        func.coalesce(func.sum(_T.size_bytes), 0),
+        func.min(_T.recorded_at),
+        func.array_agg(_T.sequence).filter(refused),
+        func.array_agg(_T.sequence).filter(overdue, ~refused),
+    ).where(*flying)
     count, first, last, size_bytes, oldest, refusals, late = (await connection.execute(statement)).one()
     numbers: Collection[int] = range(first, last + 1) if count else ()
     if len(numbers) != count:
@@ -220,11 +221,15 @@ async def _in_flight(connection: AsyncConnection, epoch: int, overdue_before: da
     return _InFlight(numbers, int(size_bytes), oldest, sorted(refusals or ()), late or ())
 
 
-async def _refused(connection: AsyncConnection, epoch: int) -> int:
-    statement = select(func.count()).where(
+async def _refused_and_waiting(connection: AsyncConnection, epoch: int) -> tuple[int, int]:
+    """How many numbers are refused, and the latest epoch that waits for being accepted, or 0."""
+    refused = select(func.count()).where(
         _T.direction == INCOMING, _T.epoch == epoch, _T.disposition == Disposition.REFUSED
     )
-    return await connection.scalar(statement) or 0
+    waiting = select_waiting_epochs(epoch).subquery()
+    latest = select(func.coalesce(func.max(waiting.c.epoch), 0))
+    row = (await connection.execute(select(refused.scalar_subquery(), latest.scalar_subquery()))).one()
+    return row[0], row[1]
 
 
 async def _missing(connection: AsyncConnection, epoch: int, cumulative: int) -> Sequence[tuple[int, int]]:

@@ -164,6 +164,8 @@ stream_bundles = Table(
     Column("kind", String(50)),
     # Our export or import batch.
     Column("batch_id", Uuid),
+    # Outgoing, once sealed: of the file. Here as well as with the batch, so that what is in flight is summed at once.
+    Column("size_bytes", BigInteger),
     # Outgoing: the other network's reason. Incoming: ours.
     Column("refused_reason", String(64)),
     Column("recorded_at", DateTime(timezone=True), nullable=False),

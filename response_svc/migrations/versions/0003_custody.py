@@ -1,4 +1,4 @@
-"""Signing keys that were announced, learned or revoked, and a report of every import."""
+"""Signing keys that were announced, learned or revoked, a report of every import, and the size of what is in flight."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def upgrade() -> None:
     op.add_column(
         "streams",
         sa.Column("peer_key_versions", sa.ARRAY(sa.String(length=32)), server_default=sa.text("'{}'"), nullable=False),
+    )
+    op.add_column("stream_bundles", sa.Column("size_bytes", sa.BigInteger(), nullable=True))
+    op.execute(
+        "UPDATE stream_bundles SET size_bytes = file_size_bytes FROM export_batches"
+        " WHERE export_batches.id = stream_bundles.batch_id AND direction = 'outgoing' AND disposition <> 'claimed'"
     )
     op.create_table(
         "own_signing_keys",
@@ -50,6 +55,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("peer_signing_keys")
     op.drop_table("own_signing_keys")
+    op.drop_column("stream_bundles", "size_bytes")
     op.drop_column("streams", "peer_key_versions")
     op.drop_column("streams", "peer_minor")
     op.drop_index("idx_import_batches_source_batch", table_name="import_batches")

@@ -1,0 +1,34 @@
+"""Every measurement of `make bench` still runs: a small one of each, whose figures nobody looks at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import bundle, carrying, imports, status
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@pytest.mark.parametrize(
+    ("measurement", "sizes"),
+    [
+        pytest.param(bundle, {"RECORDS": 200, "REPEATS": 1}, id="bundle"),
+        pytest.param(carrying, {"BUNDLES": 2, "BUNDLE_BYTES": 1 << 20, "REPEATS": 1}, id="carrying"),
+        pytest.param(imports, {"RECORDS": 200, "REPEATS": 1}, id="imports"),
+        pytest.param(status, {"BUNDLES": 200, "REPEATS": 1}, id="status"),
+    ],
+)
+def test_a_measurement_prints_its_ratios_and_what_each_is_held_against(
+    measurement: ModuleType,
+    sizes: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, size in sizes.items():
+        monkeypatch.setattr(measurement, name, size)
+    measurement.main()
+    assert re.search(r" {2}\d+\.\d\d {2}(<|≥|>=) [\d.]+$", capsys.readouterr().out, re.MULTILINE)
