@@ -34,7 +34,8 @@ from common.batches.use_acknowledgements import accept_given_up, advance_stored,
 from transfer.bundle.names import kind_name
 from transfer.bundle.reader import open_payload
 from transfer.custody.acknowledgements import parse
-from transfer.custody.arriving import Verdict, decide, require_plausible, see
+from transfer.custody.arriving import Verdict, decide, see
+from transfer.custody.epochs import require_plausible
 from transfer.custody.errors import EarlierEpochError, ForkError, LaterEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
 from transfer.errors import MalformedRecordError, RequiredFeatureError, as_text

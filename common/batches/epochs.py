@@ -14,6 +14,7 @@ from common.batches.signing_keys import announce_again
 from common.batches.stream_rows import begin_epoch, lock_streams
 from common.batches.tables import import_batches
 from common.errors import WrongStateError
+from transfer.custody.epochs import next_epoch
 from transfer.custody.errors import LaterEpochError
 from transfer.errors import SpoolError
 
@@ -56,7 +57,7 @@ async def declare_epoch(
             metadata={"state": "no-epoch"},
         )
     seen: int = await connection.scalar(select(func.max(import_batches.c.epoch))) or 0
-    epoch = max(int(now.timestamp()), previous + 1, seen + 1)
+    epoch = next_epoch(now, previous, seen)
     await _begin(connection, sources, epoch, now)
     log.warning("epoch_declared", epoch=epoch, previous=previous)
     return BegunEpoch(epoch, previous)

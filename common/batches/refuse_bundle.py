@@ -19,7 +19,8 @@ from common.batches.signing_keys import trusted
 from common.batches.stream_rows import begin_epoch, lock_streams, note_news, save_incoming
 from transfer.bundle.names import KINDS
 from transfer.bundle.verify import check_signatures
-from transfer.custody.arriving import require_plausible, see
+from transfer.custody.arriving import see
+from transfer.custody.epochs import require_plausible
 from transfer.custody.errors import ImplausibleEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle
 from transfer.errors import BundleError, as_text

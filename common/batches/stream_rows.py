@@ -13,6 +13,7 @@ from common.batches.tables import INCOMING, OUTGOING, export_batches, stream_bun
 from transfer.bundle.names import kind_from_name
 from transfer.custody.acknowledgements import parse
 from transfer.custody.digests import NOTHING
+from transfer.custody.epochs import next_epoch
 from transfer.custody.state import BundleNumber, Disposition, IncomingState, OutgoingState
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ async def lock_streams(connection: AsyncConnection) -> Streams:
 async def declare_first_epoch(connection: AsyncConnection, now: datetime) -> None:
     """On the Response Network: begins the first epoch, unless there is one."""
     if (await lock_streams(connection)).outgoing.epoch == 0:
-        await begin_epoch(connection, int(now.timestamp()), now)
+        await begin_epoch(connection, next_epoch(now, 0, 0), now)
 
 
 async def begin_epoch(connection: AsyncConnection, epoch: int, now: datetime) -> None:

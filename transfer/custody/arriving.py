@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from transfer.custody.digests import extend
-from transfer.custody.errors import ImplausibleEpochError
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle, IncomingState
 from transfer.errors import MalformedFrameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
-
-MAX_AHEAD: Final = timedelta(days=30)
 
 
 class Verdict(Enum):
@@ -61,24 +56,6 @@ def decide(state: IncomingState, number: BundleNumber, digest: bytes, known: Hel
         return Decision(Verdict.APPLY if known.digest == digest else Verdict.FORK)
     # A settled number that is no longer remembered one by one was cleaned up long after it was acknowledged.
     return Decision(Verdict.REPEAT if number.sequence <= state.cumulative else Verdict.APPLY)
-
-
-def require_plausible(epoch: int, now: datetime) -> None:
-    """Raises ImplausibleEpochError for an epoch that nobody can have declared yet; such a number would end all others.
-
-    An epoch is the Unix second of its declaration; clocks of both networks may differ, but not by so much.
-    """
-    if epoch > now.timestamp() + MAX_AHEAD.total_seconds():
-        msg = f"The bundle's epoch {epoch} is a time that is more than {MAX_AHEAD.days} days ahead."
-        raise ImplausibleEpochError(msg)
-
-
-def adopt_epoch(state: IncomingState, epoch: int) -> IncomingState:
-    """The incoming stream at the beginning of `epoch`. Raises ValueError unless it is later than the present one."""
-    if epoch <= state.epoch:
-        msg = f"epoch {epoch} is not later than {state.epoch}"
-        raise ValueError(msg)
-    return IncomingState(epoch=epoch)
 
 
 def see(state: IncomingState, sequence: int, digest: bytes) -> IncomingState:

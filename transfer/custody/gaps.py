@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ class Gaps:
 
     # The other network has seen later numbers and not these.
     proven: tuple[int, ...]
-    # It has seen neither these nor later ones, and they were sealed long ago.
+    # It has said nothing of these, and they were sealed long ago.
     suspected: tuple[int, ...]
 
 
@@ -30,11 +31,20 @@ def gaps(peer: PeerState | None, in_flight: Iterable[int], overdue: Iterable[int
 
     `overdue` are those of `in_flight` that were sealed OVERDUE or longer ago.
     """
-    highest = 0 if peer is None else peer.highest_seen
-    arrived = [] if peer is None else [(run.first, run.last) for run in peer.runs]
-    proven = [
-        number
-        for number in in_flight
-        if number <= highest and not any(first <= number <= last for first, last in arrived)
-    ]
-    return Gaps(tuple(sorted(proven)), tuple(sorted(number for number in overdue if number > highest)))
+    told = _told_up_to(peer)
+    runs = () if peer is None else peer.runs
+    firsts = [run.first for run in runs]
+
+    def has_arrived(number: int) -> bool:
+        place = bisect_right(firsts, number) - 1
+        return place >= 0 and number <= runs[place].last
+
+    proven = [number for number in in_flight if number <= told and not has_arrived(number)]
+    return Gaps(tuple(sorted(proven)), tuple(sorted(number for number in overdue if number > told)))
+
+
+def _told_up_to(peer: PeerState | None) -> int:
+    """Up to this number the other network said of each whether it has it. A full list tells nothing of what follows."""
+    if peer is None:
+        return 0
+    return peer.runs[-1].last if peer.full else peer.highest_seen

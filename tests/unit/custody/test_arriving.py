@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transfer.custody.arriving import Decision, Verdict, accept_voids, adopt_epoch, advance, decide, see
+from transfer.custody.arriving import Decision, Verdict, accept_voids, advance, decide, see
 from transfer.custody.digests import NOTHING, chain, extend
 from transfer.custody.state import BundleNumber, Disposition, HeldBundle, IncomingState
 from transfer.errors import MalformedFrameError
@@ -45,12 +45,6 @@ def test_only_a_network_without_an_epoch_takes_one_unasked() -> None:
     assert decide(IncomingState(), BundleNumber(5, 2), ONE, None) == Decision(Verdict.APPLY, adopts_epoch=True)
     assert not decide(STATE, BundleNumber(EPOCH, 12), ONE, None).adopts_epoch
     assert not decide(STATE, BundleNumber(EPOCH + 1, 12), ONE, None).adopts_epoch
-
-
-def test_a_new_epoch_begins_with_nothing_and_never_goes_back() -> None:
-    assert adopt_epoch(STATE, EPOCH + 5) == IncomingState(epoch=EPOCH + 5)
-    with pytest.raises(ValueError, match="not later"):
-        adopt_epoch(STATE, EPOCH)
 
 
 def test_the_cumulative_number_stops_at_a_gap() -> None:
