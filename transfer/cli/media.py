@@ -12,7 +12,7 @@ from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.spool.journal import Journal, JournalEntry
 from transfer.spool.marker import Direction, is_medium_name
 from transfer.spool.media import mark, report_lost, retire
-from transfer.spool.media_index import KnownMedium, known_media
+from transfer.spool.media_index import KnownMedium, all_media
 from transfer.spool.outbox import Outbox
 from transfer.spool.walking import opened_medium
 
@@ -75,8 +75,8 @@ def list_media(export_dir: ExportDir = None, import_dir: ImportDir = None, as_js
     output = Output(as_json=as_json)
     with output.refusals():
         outbox = outbox_of(export_dir)
-        taking = known_media(Journal.of_spool(outbox).read())
-        bringing = known_media(Journal.of_spool(inbox_of(import_dir)).read()) if import_dir is not None else {}
+        taking = all_media(outbox)
+        bringing = all_media(inbox_of(import_dir)) if import_dir is not None else {}
         media = [*taking.values(), *(one for key, one in bringing.items() if key not in taking)]
         waiting = {file.filename for file in Outbox(outbox).waiting()}
         output.document([_known(medium, waiting) for medium in media])

@@ -17,7 +17,7 @@ import socket
 import stat
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from transfer.errors import SpoolError, as_text, spool_error
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MEDIUM_JOURNAL: Final = "journal.jsonl"
 SPOOL_JOURNAL: Final = ".journal.jsonl"
-# A journal is read from its end; what lies further back than this is for people with an editor.
+# A journal is shown from its end; what lies further back than this is searched for what a decision needs, no more.
 MAX_READ: Final = 16 * 1024 * 1024
 MAX_LINE: Final = 4096
 _MAX_TEXT: Final = 255
@@ -110,19 +110,45 @@ class Journal:
 
     def read(self) -> list[JournalEntry]:
         """The entries, the oldest first, as far back as MAX_READ bytes. Raises SpoolError."""
-        return list(entries_of(self._lines()))
-
-    def _lines(self) -> list[bytes]:
-        try:
-            descriptor = self._opened("Reading", os.O_RDONLY)
-        except FileNotFoundError:
-            return []
-        with os.fdopen(descriptor, "rb") as file:
+        with self._reading() as file:
+            if file is None:
+                return []
             size = os.fstat(file.fileno()).st_size
             if size > MAX_READ:
                 file.seek(size - MAX_READ)
                 file.readline(MAX_LINE)
-            return file.read(MAX_READ).split(b"\n")
+            return list(entries_of(file.read(MAX_READ).split(b"\n")))
+
+    def search(self, values: Iterable[str], *, and_the_tail: bool = False) -> Iterator[JournalEntry]:
+        """The entries of which a field is one of `values`, however far back, the oldest first; few of them, at best.
+
+        With `and_the_tail` also all those that `read` gives, in their places. For a spool's journal, which only grows
+        by what was carried: a medium's may have any length. Raises SpoolError.
+        """
+        texts = [json.dumps(value, ensure_ascii=False).encode() for value in values]
+        with self._reading() as file:
+            if file is None:
+                return
+            tail = os.fstat(file.fileno()).st_size - (MAX_READ if and_the_tail else 0)
+            position = 0
+            while line := file.readline(MAX_LINE + 1):
+                position += len(line)
+                if position > tail or any(text in line for text in texts):
+                    yield from entries_of([line.rstrip(b"\n")])
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[BinaryIO | None]:
+        """The open file; None if there is none."""
+        try:
+            descriptor = self._opened("Reading", os.O_RDONLY)
+        except FileNotFoundError:
+            yield None
+            return
+        with os.fdopen(descriptor, "rb") as file:
+            try:
+                yield file
+            except OSError as error:
+                raise spool_error("Reading", self.path, error) from error
 
     def _opened(self, doing: str, flags: int) -> int:
         """Opens it; never through a link, nor a pipe that waits. Raises FileNotFoundError, SpoolError."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from transfer.errors import MarkerError, MediumError, MediumLostError, SpoolError
 from transfer.spool.journal import Journal
 from transfer.spool.marker import make_marker, read_marker
-from transfer.spool.media_index import IN_USE, LOST, known_media
+from transfer.spool.media_index import IN_USE, LOST, media_of
 from transfer.spool.noting import named
 from transfer.spool.outbox import Outbox
 
@@ -67,10 +67,10 @@ def mark(
         raise MarkerError(msg, next_step="With --rename it takes the new name, and what is on it stays known.")
     namesakes: list[KnownMedium] = []
     if export_dir is not None:
-        media = known_media(Journal.of_spool(export_dir).read())
-        if present is not None:
-            _require_in_use(media.get(str(present.medium_id)))
-        own_id = str(present.medium_id) if present is not None else ""
+        own_id = str(present.medium_id) if present is not None else None
+        media = media_of(export_dir, name, *([own_id] if own_id is not None else []))
+        if own_id is not None:
+            _require_in_use(media.get(own_id))
         namesakes = [one for one in media.values() if one.name == name and one.medium_id != own_id]
         _require_free(namesakes, name, replaces=replaces)
     marker = make_marker(medium, name, direction, present.medium_id if present is not None else None)
@@ -110,7 +110,7 @@ def _note_marked(
 
 def require_usable(export_dir: Path, marker: Marker) -> KnownMedium | None:
     """What is known of a marked medium. Raises MediumLostError for one that was reported lost or retired here."""
-    medium = known_media(Journal.of_spool(export_dir).read()).get(str(marker.medium_id))
+    medium = media_of(export_dir, str(marker.medium_id)).get(str(marker.medium_id))
     _require_in_use(medium)
     return medium
 
@@ -150,7 +150,7 @@ def retire(export_dir: Path, name: str) -> None:
 
 
 def _of_name(export_dir: Path, name: str) -> list[KnownMedium]:
-    media = [one for one in known_media(Journal.of_spool(export_dir).read()).values() if one.name == name]
+    media = [one for one in media_of(export_dir, name).values() if one.name == name]
     if not media:
         msg = f"This network knows of no medium {name!r}."
         raise MediumError(msg, next_step="`transfer medium list` shows those that it knows.")

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from transfer.spool.journal import Journal
 from transfer.spool.journal_tail import JournalTail
 
 if TYPE_CHECKING:
@@ -76,6 +77,25 @@ class MediaIndex:
             self._media = {}
         known_media(entries, self._media)
         return [medium for medium in self._media.values() if medium.state == IN_USE]
+
+
+def all_media(spool: Path) -> dict[str, KnownMedium]:
+    """Every medium that a spool's journal tells of, by id. Bundles are known as far back as MAX_READ, states for ever.
+
+    Raises SpoolError.
+    """
+    return known_media(Journal.of_spool(spool).search(_MARKINGS | _STATES.keys(), and_the_tail=True))
+
+
+def media_of(spool: Path, *names_or_ids: str) -> dict[str, KnownMedium]:
+    """The media that have or ever had one of these names or ids, by id, with everything that was ever put on them.
+
+    A decision about a medium needs all that was written of it, for it may come back years later. Raises SpoolError.
+    """
+    journal = Journal.of_spool(spool)
+    ids = {entry.medium_id for entry in journal.search(names_or_ids) if entry.medium_id}
+    media = known_media(journal.search(ids)) if ids else {}
+    return {medium_id: medium for medium_id, medium in media.items() if medium_id in ids}
 
 
 def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] | None = None) -> dict[str, KnownMedium]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.errors import SpoolError
 from transfer.spool.journal import Journal
-from transfer.spool.media_index import known_media
+from transfer.spool.media_index import media_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def write_down(
         with contextlib.suppress(SpoolError):
             Journal.of_medium(medium).write(*(entry for entry in entries if entry.action != "held"))
     try:
-        if marker is not None and str(marker.medium_id) not in known_media(journal.read()):
+        if marker is not None and not media_of(spool, str(marker.medium_id)):
             # It was marked elsewhere, and its direction is news here: before what was carried with it.
             met = journal.entry("met", **named(marker), note=marker.direction.value)
             entries.insert(0, replace(met, at=entries[0].at))

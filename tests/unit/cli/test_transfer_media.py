@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from tests.unit.cli.station import REQUEST, TABLE_STATE, USER
 from transfer.spool.copying import Disk
 from transfer.spool.inbox import Inbox
-from transfer.spool.journal import MEDIUM_JOURNAL, SPOOL_JOURNAL
+from transfer.spool.journal import MAX_READ, MEDIUM_JOURNAL, SPOOL_JOURNAL, Journal
 from transfer.spool.marker import MARKER_NAME
 from transfer.spool.take import take
 
@@ -342,3 +343,40 @@ def test_a_journal_that_comes_along_with_a_copied_medium_replaces_nothing_in_an_
 def wipe(medium: Path) -> None:
     for entry in medium.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def test_a_medium_that_was_lost_years_ago_is_still_refused_and_its_name_still_taken(station: Station) -> None:
+    mark(station)
+    first = station.seal("requests", REQUEST)
+    station.run("take", station.medium)
+    assert station.run("medium", "lost", "stick-7").code == 0
+    let_years_pass(station)
+    result = station.run("take", station.medium)
+    assert result.code == 1
+    assert "[medium-lost]" in result.err
+    listed = {one["name"]: one["state"] for one in station.run("medium", "list", "--json").document}
+    assert listed["stick-7"] == "lost"
+    another = station.root / "another"
+    another.mkdir()
+    again = station.run("medium", "init", another, "--name", "stick-7", "--direction", "both")
+    assert "was reported lost" in again.err
+    assert first.exists()
+
+
+def test_whoever_loses_a_medium_learns_of_everything_that_was_ever_on_it(station: Station) -> None:
+    mark(station)
+    first = station.seal("requests", REQUEST)
+    station.run("take", station.medium)
+    let_years_pass(station)
+    lost = station.run("medium", "lost", "stick-7", "--json").document
+    assert [one["file"] for one in lost["waiting"]] == [first.name]
+
+
+def let_years_pass(station: Station) -> None:
+    """So many entries of another medium that a reader of the journal's end sees nothing else."""
+    journal = Journal.of_spool(station.outbox)
+    one = journal.entry("took", medium="other", medium_id=str(uuid4()), file="x" * 255, note="y" * 255)
+    journal.write(one)
+    line = journal.path.read_bytes().splitlines(keepends=True)[-1]
+    with journal.path.open("ab") as file:
+        file.write(line * (MAX_READ // len(line) + 1))
