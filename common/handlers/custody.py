@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airlock.ops.v1 import batches_pb2
@@ -52,7 +53,8 @@ class CustodyMethods(OpsServiceServicer):
             )
         page = rows[:limit]
         token = next_token(request, page[-1].sequence) if len(rows) > limit else ""
-        places = batches.outbox.media.places() if not request.incoming else {}
+        # A long journal that is read for the first time takes seconds.
+        places = {} if request.incoming else await asyncio.to_thread(batches.outbox.media.places)
         bundles = [stream_bundle(row, places.get(row.filename, ())) for row in page]
         return pb.ListStreamBundlesResponse(bundles=bundles, next_page_token=token)
 

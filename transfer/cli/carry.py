@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from airlock.ops.v1.ops_service_pb2_grpc import OpsServiceStub
+from airlock.ops.v1.streams_pb2 import ResendBundlesRequest
 
 from transfer.bundle.names import kind_name, network_name
+from transfer.cli.access import SERVICE_PANEL, CaFile, PasswordFile, TokenFile, Username, service_of, signed_in
 from transfer.cli.errors import NotWaitingError
 from transfer.cli.options import (
     AsJson,
@@ -18,6 +21,7 @@ from transfer.cli.options import (
     outbox_of,
 )
 from transfer.cli.output import Output, count_text, printable, size_text, summary_text
+from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.custody.numbers import format_numbers
 from transfer.errors import NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
@@ -31,8 +35,21 @@ from transfer.spool.walking import Found
 Medium = Annotated[
     Path, typer.Argument(metavar="MEDIUM", help="The folder where the medium is mounted.", show_default=False)
 ]
+AuditingServer = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        help="Ask this service first, `host:port` over TLS or `unix:PATH`; it notes who asked.",
+        envvar="AIRLOCK_SERVER",
+        rich_help_panel=SERVICE_PANEL,
+        show_default=False,
+    ),
+]
 _LISTED = 20
-_DAMAGED_IN_OUTBOX = "The next export run seals it again or sets it aside; take again after that."
+_DAMAGED_IN_OUTBOX = (
+    "The next export run brings a whole copy back, or gives its number up and sends what it carried under another; "
+    "take again after that."
+)
 
 
 def take(
@@ -55,26 +72,44 @@ def take(
 
 
 def resend(
+    context: typer.Context,
     numbers: Annotated[str, typer.Argument(metavar="NUMBERS", help="For example 118-121,130.")],
     medium: Medium,
     export_dir: ExportDir = None,
+    server: AuditingServer = None,
+    ca_file: CaFile = None,
+    token_file: TokenFile = None,
+    username: Username = None,
+    password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy these bundles to a medium once more, byte for byte as they were sealed, whatever is on it already.
 
     They must wait in the outbox: what the other network has acknowledged need not be carried, and what was given up
-    went out in other bundles.
+    went out in other bundles. Where a service is named, it is asked first, and its audit trail notes who asked.
     """
     output = Output(as_json=as_json)
     with output.refusals():
         wanted = numbers_of(numbers)
         outbox = outbox_of(export_dir)
+        server = service_of(context, server, "export_dir")
+        if server is not None:
+            access = signed_in(server, ca_file, token_file, username, password_file)
+            with access as (channel, caller), refusals(server):
+                request = ResendBundlesRequest(numbers=format_numbers(wanted))
+                answer = OpsServiceStub(channel).ResendBundles(request, metadata=caller, timeout=CALL_SECONDS)
+            for one in answer.bundles:
+                if one.obstacle:
+                    output.failure(NotWaitingError(f"Number {one.batch.sequence} is not carried: {one.obstacle}."))
+                    wanted.remove(one.batch.sequence)
         with output.progress("taking") as on_progress:
             report = take_bundles(outbox, medium, numbers=frozenset(wanted), on_progress=on_progress)
-        found = {one.header.sequence for one in report.taken} | {one.header.sequence for one in report.left_behind}
-        absent = [number for number in wanted if number not in found]
-        if absent and not report.refused:
-            output.failure(NotWaitingError(_not_waiting(outbox, absent)))
+        carried = {one.header.sequence for one in report.taken} | {one.header.sequence for one in report.left_behind}
+        damaged = {one.sequence for one in report.refused}
+        absent = [number for number in wanted if number not in carried | damaged]
+        if absent:
+            unclear = " A damaged file, named below, may be one of them." if 0 in damaged else ""
+            output.failure(NotWaitingError(_not_waiting(outbox, absent) + unclear))
         _say_taken(output, report, medium)
 
 

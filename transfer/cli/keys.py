@@ -272,7 +272,8 @@ def _rotate_encryption(output: Output, path: Path) -> None:
     else:
         output.line(f"{waiting[0]} is in preparation already; nothing was changed.")
     output.document({"in_preparation": waiting[0]})
-    output.line("Bring this keyring to the other network by hand. Then, on each network, on any day:")
+    output.line("Bring this keyring to the other network by hand, and make no version there: two keys of one name")
+    output.line("would not open each other's bundles. Then, on each network, on any day:")
     output.line(f"  transfer keys activate {waiting[0]}")
 
 
@@ -280,16 +281,17 @@ def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None
     coming = next_of(path)
     if not coming.exists():
         key = make_next_signing_key(path)
-        output.document({"next": key.key_id.hex(), "step": "announced"})
+        output.document({"next": key.key_id.hex(), "step": "made"})
         output.line(f"Made {coming}, which signs as {key.key_id.hex()[:16]}.")
         output.line("The service announces it in its next bundles and signs with it once the other network has")
         output.line("confirmed one of them. Run the same command again after that.")
         return
     key = SigningKey.load(coming)
     if not is_signed_with(outbox_of(export_dir), key.key_id):
-        output.document({"next": key.key_id.hex(), "step": "announced"})
-        output.line(f"{key.key_id.hex()[:16]} is announced and not confirmed yet; nothing was changed.")
-        output.line("Let bundles go there and back, then run the same command again.")
+        output.document({"next": key.key_id.hex(), "step": "waits"})
+        output.line(f"No bundle here is signed as {key.key_id.hex()[:16]} yet; nothing was changed.")
+        output.line("Let bundles go there and back, then run the same command again. `transfer keys show` of the")
+        output.line("service says whether the other network has been told of it and has confirmed it.")
         return
     kept = promote_next_signing_key(path)
     output.document({"signs": key.key_id.hex(), "retired": str(kept), "step": "done"})

@@ -47,6 +47,9 @@ def status(
     password_file: PasswordFile = None,
     export_dir: ExportDir = None,
     import_dir: ImportDir = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List every bundle in flight, not only the newest ones.")
+    ] = False,
     watch: Annotated[
         float | None, typer.Option(help="Show it again every so many seconds, until Ctrl-C.", min=0.2, max=3600)
     ] = None,
@@ -63,14 +66,14 @@ def status(
         if server is not None:
             with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
                 stub = OpsServiceStub(channel)
-                _repeat(output, watch, lambda: _of_service(output, stub, caller, server))
+                _repeat(output, watch, lambda: _of_service(output, stub, caller, server, everything))
             return
         if export_dir is None and import_dir is None:
             msg = "Neither a service nor a folder is named."
             raise SettingMissingError(msg, next_step="Set --server, or EXPORT_DIR and IMPORT_DIR as for the service.")
         outbox = outbox_of(export_dir) if export_dir is not None else None
         inbox = inbox_of(import_dir) if import_dir is not None else None
-        _repeat(output, watch, lambda: _of_folders(output, outbox, inbox))
+        _repeat(output, watch, lambda: _of_folders(output, outbox, inbox, everything))
 
 
 def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: ANN401 - a function without arguments
@@ -87,24 +90,35 @@ def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: 
         output.clear()
 
 
-def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: str) -> None:
+def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: str, everything: bool) -> None:
     with refusals(server):
         streams = stub.GetStreams(GetStreamsRequest(), metadata=caller, timeout=CALL_SECONDS)
-        listed = ListStreamBundlesRequest(page_size=200, dispositions=[DISPOSITION_SEALED, DISPOSITION_CLAIMED])
-        flying = stub.ListStreamBundles(listed, metadata=caller, timeout=CALL_SECONDS)
+        flying = _in_flight(stub, caller, everything=everything)
     output.document(
         {
             "streams": MessageToDict(
                 streams, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
             ),
-            "in_flight": [MessageToDict(one, preserving_proto_field_name=True) for one in flying.bundles],
+            "in_flight": [MessageToDict(one, preserving_proto_field_name=True) for one in flying],
         }
     )
-    _show_outgoing(output, streams, list(flying.bundles), more=bool(flying.next_page_token))
+    _show_outgoing(output, streams, flying if everything else flying[:_SHOWN])
     _show_incoming(output, streams)
 
 
-def _show_outgoing(output: Output, streams: GetStreamsResponse, flying: list[StreamBundle], *, more: bool) -> None:
+def _in_flight(stub: OpsServiceStub, caller: Metadata, *, everything: bool) -> list[StreamBundle]:
+    """The newest page of what is sealed and not acknowledged, or every page."""
+    request = ListStreamBundlesRequest(page_size=200, dispositions=[DISPOSITION_SEALED, DISPOSITION_CLAIMED])
+    flying: list[StreamBundle] = []
+    while True:
+        page = stub.ListStreamBundles(request, metadata=caller, timeout=CALL_SECONDS)
+        flying += page.bundles
+        if not page.next_page_token or not everything:
+            return flying
+        request.page_token = page.next_page_token
+
+
+def _show_outgoing(output: Output, streams: GetStreamsResponse, listed: list[StreamBundle]) -> None:
     stream = streams.outgoing
     own = network_pb2.Network.Name(streams.network).removeprefix("NETWORK_").lower()
     output.line(f"sent by the {own} network, epoch {stream.epoch or 'not begun'}", style="bold")
@@ -131,10 +145,10 @@ def _show_outgoing(output: Output, streams: GetStreamsResponse, flying: list[Str
     ):
         if numbers:
             output.line(f"  {word:<14} {numbers}", style=style)
-    for one in flying[:_SHOWN]:
+    for one in listed:
         output.line(_bundle_line(one))
-    if more or len(flying) > _SHOWN:
-        output.line(f"  … {'more' if more else len(flying) - _SHOWN} not shown; --json lists up to 200")
+    if len(listed) < stream.in_flight:
+        output.line(f"    … {count_text(stream.in_flight - len(listed), 'older one')}; --all lists them")
 
 
 def _bundle_line(one: StreamBundle) -> str:
@@ -151,6 +165,10 @@ def _show_incoming(output: Output, streams: GetStreamsResponse) -> None:
     output.line(f"received here, epoch {stream.epoch or 'not begun'}", style="bold")
     if stream.alarm:
         output.line(f"  ALARM          {printable(stream.alarm)}", style="bold red")
+        output.line(
+            "                 call the other network's operator; whoever's database was restored runs", "bold red"
+        )
+        output.line("                 transfer epoch declare, and the other one accepts it", style="bold red")
     last = _ago(stream.last_received_at.ToDatetime(UTC)) if stream.HasField("last_received_at") else "never"
     output.line(f"  applied        up to {stream.cumulative}, highest seen {stream.highest_seen}, last {last}")
     if stream.missing:
@@ -167,12 +185,12 @@ def _show_incoming(output: Output, streams: GetStreamsResponse) -> None:
         output.line(f"  quarantined    {files}; see `transfer quarantine list`", style="yellow")
 
 
-def _of_folders(output: Output, export_dir: Path | None, import_dir: Path | None) -> None:
+def _of_folders(output: Output, export_dir: Path | None, import_dir: Path | None, everything: bool) -> None:
     document: dict[str, Any] = {}
     if export_dir is not None:
         waiting = waiting_files(Outbox(export_dir))
         document["outbox"] = [_waiting(one) for one in waiting]
-        _show_waiting(output, waiting)
+        _show_waiting(output, waiting, waiting if everything else waiting[:_SHOWN])
     if import_dir is not None:
         inbox = inbox_overview(import_dir)
         document["inbox"] = {
@@ -190,17 +208,17 @@ def _of_folders(output: Output, export_dir: Path | None, import_dir: Path | None
     output.document(document)
 
 
-def _show_waiting(output: Output, waiting: list[WaitingFile]) -> None:
+def _show_waiting(output: Output, waiting: list[WaitingFile], listed: list[WaitingFile]) -> None:
     output.line("outbox", style="bold")
     output.line(
         f"  to be carried  {count_text(len(waiting), 'bundle')} ({size_text(sum(one.size for one in waiting))})"
     )
-    for one in waiting[:_SHOWN]:
+    for one in listed:
         media = f"  on {', '.join(one.media)}" if one.media else "  on no known medium"
         age = _ago(one.sealed_at) if one.sealed_at is not None else "damaged"
         output.line(printable(f"    {one.sequence:>6}  {one.kind:<13} {size_text(one.size):>10}  {age}{media}"))
-    if len(waiting) > _SHOWN:
-        output.line(f"    … {len(waiting) - _SHOWN} more; --json lists all")
+    if len(listed) < len(waiting):
+        output.line(f"    … {len(waiting) - len(listed)} more; --all lists them")
 
 
 def _waiting(one: WaitingFile) -> dict[str, Any]:

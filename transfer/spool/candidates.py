@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
 from transfer.bundle.header import filename_of
-from transfer.bundle.names import BUNDLE_SUFFIX, LATEST_NAME, kind_name, network_name
+from transfer.bundle.names import BUNDLE_SUFFIX, kind_name, network_name
 from transfer.bundle.peek import PeekedEnds, peek_descriptor
 from transfer.errors import BundleError, TransferError, UnreadableError, spool_error
 from transfer.spool.walking import Found, open_found, walk
@@ -83,6 +83,8 @@ class RefusedFile:
 
     path: PurePath
     error: TransferError
+    # Its number; 0 where its ends are too damaged to say.
+    sequence: int = 0
 
 
 class Meter:
@@ -113,7 +115,7 @@ def look(root: int) -> Iterator[Candidate | RefusedFile | Found]:
 
 def _has_bundle_name(path: PurePath) -> bool:
     """Whether an entry is called as a bundle is; hidden names are half files of an interrupted copy."""
-    return path.name.endswith(BUNDLE_SUFFIX) and not path.name.startswith(".") and path.name != LATEST_NAME
+    return path.name.endswith(BUNDLE_SUFFIX) and not path.name.startswith(".")
 
 
 def _candidate(root: int, found: Found) -> Candidate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from transfer.bundle.hashing import HashedFile, hash_descriptor
 from transfer.errors import BundleError, ReadBackError, UnreadableError, spool_error
@@ -13,6 +13,9 @@ from transfer.spool.durable import replace_durably, temporary_beside
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# Left free beside each copy: for a sidecar, and for what the file system needs for two more names.
+MARGIN_BYTES: Final = 64 * 1024
 
 
 class Disk:

@@ -30,7 +30,7 @@ from transfer.spool.candidates import (
     look,
     same_as,
 )
-from transfer.spool.copying import Disk, copy_bundle
+from transfer.spool.copying import MARGIN_BYTES, Disk, copy_bundle
 from transfer.spool.durable import make_folder
 from transfer.spool.inbox import ARCHIVE
 from transfer.spool.journal import MEDIUM_JOURNAL
@@ -172,6 +172,10 @@ def _deliver_one(
                     report.already_there.append(_carried(place, candidate, hashed))
                     return
             target = other if target.exists() else target
+        if disk.room(import_dir) < candidate.size + MARGIN_BYTES:
+            # The service stages and journals on this disk; it must not be filled to its last byte.
+            report.left_behind.append(candidate)
+            return
         make_folder(target.parent)
         hashed = copy_bundle(source, target, disk, meter.advance)
     finally:

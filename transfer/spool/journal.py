@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from transfer.errors import SpoolError, as_text, spool_error
+from transfer.spool.durable import fsync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,6 +104,9 @@ class Journal:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
+            if not size:
+                # A new name is on the disk once its folder is.
+                fsync_directory(self.path.parent)
         except OSError as error:
             raise spool_error("Writing", self.path, error) from error
         finally:

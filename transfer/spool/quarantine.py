@@ -21,12 +21,17 @@ REASON_SUFFIX: Final = ".reason.json"
 _MAX_REASON: Final = 64 * 1024
 _MAX_NAME: Final = 150
 _TIMES: Final = re.compile(r"^(\d{8}T\d{12}_)+")
+_REASON_LOST: Final = {
+    "defect": "unknown",
+    "message": "Why it was refused was written beside it and is not there any more.",
+    "next_step": "Release it: the next import accepts it, or says again what is wrong.",
+}
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedFile:
-    """A refused file. `reason` is what its `.reason.json` holds; empty if that was lost."""
+    """A refused file. `reason` is what its `.reason.json` holds, or says that this was lost."""
 
     name: str
     path: Path
@@ -176,5 +181,5 @@ def _read_reason(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             reason = json.loads(file.read(_MAX_REASON))
     except (OSError, ValueError, RecursionError):
-        return {}
-    return reason if isinstance(reason, dict) else {}
+        reason = None
+    return reason if isinstance(reason, dict) else _REASON_LOST

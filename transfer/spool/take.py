@@ -16,7 +16,7 @@ from transfer.bundle.peek import peek
 from transfer.bundle.verify import open_regular
 from transfer.errors import BundleError, MediumError, NoSpaceError, SpoolError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, journalled, same_as
-from transfer.spool.copying import Disk, copy_bundle
+from transfer.spool.copying import MARGIN_BYTES, Disk, copy_bundle
 from transfer.spool.durable import fsync_directory, make_folder, write_durably
 from transfer.spool.marker import Marker, read_marker
 from transfer.spool.media import require_usable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from transfer.bundle.hashing import HashedFile
 
-# Room for a sidecar and for what the medium's file system needs for two more names.
-MARGIN_BYTES: Final = 64 * 1024
 _MAX_SIDECAR: Final = 64 * 1024
 
 
@@ -60,9 +58,9 @@ def take(
 ) -> TakeReport:
     """Copies every waiting bundle that fits, with its sidecar, and returns once all of it is durable on the medium.
 
-    With `numbers` only those, again even if they are on the medium already. The journals of the outbox and of the
-    medium say what was put there. Raises MediumMissingError, MediumError if one folder lies in the other or the medium
-    may not carry these bundles, ReadBackError, SpoolError.
+    With `numbers` only those of the latest epoch, again even if they are on the medium already. The journals of the
+    outbox and of the medium say what was put there. Raises MediumMissingError, MediumError if one folder lies in the
+    other or the medium may not carry these bundles, ReadBackError, SpoolError.
     """
     disk, report = disk or Disk(), TakeReport()
     refuse_nesting(export_dir, medium)
@@ -70,7 +68,7 @@ def take(
     with opened_medium(medium):
         waiting = _waiting(export_dir, report)
         if numbers is not None:
-            waiting = [one for one in waiting if one.header.sequence in numbers]
+            waiting = _numbered(waiting, numbers, report)
         report.marker, noted = _marker_for(export_dir, medium, waiting)
         _refuse_links(medium, waiting)
         meter = Meter(2 * sum(one.size for one in waiting), on_progress)
@@ -82,7 +80,7 @@ def take(
                     # The medium had less room than it said. Something smaller may still fit.
                     report.left_behind.append(candidate)
                 except BundleError as error:
-                    report.refused.append(RefusedFile(candidate.path, error))
+                    report.refused.append(RefusedFile(candidate.path, error, candidate.header.sequence))
             fsync_directory(medium)
         finally:
             # Also what was put there before somebody pressed Ctrl-C must be known once the medium is lost.
@@ -123,8 +121,16 @@ def _waiting(export_dir: Path, report: TakeReport) -> list[Candidate]:
             # Where the ends are no bundle's, looking again says why.
             waiting.append(Candidate(path, (file.ends or peek(file.path)).header, file.size))
         except BundleError as error:
-            report.refused.append(RefusedFile(path, error))
+            report.refused.append(RefusedFile(path, error, file.sequence))
     return sorted(waiting, key=lambda one: one.urgency)
+
+
+def _numbered(waiting: list[Candidate], numbers: Collection[int], report: TakeReport) -> list[Candidate]:
+    """Those with these numbers. What is damaged and has another one is not of interest."""
+    # Until its next export run an outbox still holds numbers of an epoch that has ended.
+    epoch = max((one.header.epoch for one in waiting), default=0)
+    report.refused = [one for one in report.refused if not one.sequence or one.sequence in numbers]
+    return [one for one in waiting if one.header.epoch == epoch and one.header.sequence in numbers]
 
 
 def _take_one(

@@ -14,8 +14,10 @@ from airlock.ops.v1 import ops_service_pb2_grpc, streams_pb2
 from airlock.transfer.v1 import transfer_service_pb2 as transfer
 from airlock.transfer.v1 import transfer_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import select
 
 from common import clock
+from common.audit.tables import audit_logs
 from common.batches.context import BatchContext
 from common.batches.exchange import Exchange
 from common.handlers.shared import shared_services
@@ -51,6 +53,7 @@ class Network:
     ops: Any
     transfer: Any
     bearer: tuple[tuple[str, str], ...]
+    address: str
 
     async def run(self, kind: str) -> Any:
         return await self.ops.RunExport(ops.RunExportRequest(kind=kind), metadata=self.bearer)
@@ -74,6 +77,13 @@ class Network:
 
     async def streams(self) -> Any:
         return await self.ops.GetStreams(streams_pb2.GetStreamsRequest(), metadata=self.bearer)
+
+
+async def audited(network: Network) -> list[tuple[str, str]]:
+    """What its audit trail holds: actions and what each was about."""
+    async with network.context.database.transaction() as transaction:
+        rows = await transaction.connection.execute(select(audit_logs).order_by(audit_logs.c.id))
+    return [(row.action, row.resource_id) for row in rows]
 
 
 class Networks:
@@ -116,6 +126,7 @@ class Networks:
             ops_service_pb2_grpc.OpsServiceStub(channel),  # type: ignore[no-untyped-call] # Generated code.
             transfer_service_pb2_grpc.TransferServiceStub(channel),  # type: ignore[no-untyped-call] # As above.
             self._bearer,
+            listen,
         )
 
     async def stop(self) -> None:

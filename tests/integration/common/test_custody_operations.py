@@ -10,9 +10,8 @@ import pytest
 from airlock.ops.v1 import batches_pb2, import_report_pb2, keys_pb2, quarantine_pb2, streams_pb2
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
-from sqlalchemy import select
 
-from common.audit.tables import audit_logs
+from tests.integration.common.operating import audited
 from transfer.spool.journal import Journal
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ async def bring_status(source: Network, destination: Network) -> str:
     (bundle,) = (await source.waiting()).bundles
     await destination.bring(await source.fetch(bundle.batch_id))
     return str(bundle.sequence)
-
-
-async def audited(network: Network) -> list[tuple[str, str]]:
-    async with network.context.database.transaction() as transaction:
-        rows = await transaction.connection.execute(select(audit_logs).order_by(audit_logs.c.id))
-    return [(row.action, row.resource_id) for row in rows]
 
 
 async def test_a_report_says_what_was_checked_and_who_brought_it(response: Network, request_side: Network) -> None:

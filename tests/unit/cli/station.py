@@ -136,7 +136,14 @@ class Station:
         )
         return Result(result.exit_code, result.stdout, result.stderr)
 
-    def seal(self, kind: str, *records: dict[str, Any], source: str | None = None, into: Path | None = None) -> Path:
+    def seal(
+        self,
+        kind: str,
+        *records: dict[str, Any],
+        source: str | None = None,
+        into: Path | None = None,
+        epoch: int = EPOCH,
+    ) -> Path:
         """Seals records into the outbox or another folder, under the next number of its network."""
         source = source or ("request" if kind == "requests" else "response")
         sequence = self.sequences[source] = self.sequences.get(source, 0) + 1
@@ -144,8 +151,8 @@ class Station:
         folder.mkdir(parents=True, exist_ok=True)
         key = self.keys.request_signing_key if source == "request" else self.keys.response_signing_key
         text = "".join(json.dumps(record) + "\n" for record in records)
-        batch_id = f"0192f0c1-1111-7000-8000-{1 + (source == 'response'):04}{sequence:08}"
-        stream = ("--kind", kind, "--source", source, "--epoch", EPOCH, "--sequence", sequence)
+        batch_id = f"0192f0c1-1111-7000-8{epoch - EPOCH:03}-{1 + (source == 'response'):04}{sequence:08}"
+        stream = ("--kind", kind, "--source", source, "--epoch", epoch, "--sequence", sequence)
         batch = ("--batch-id", batch_id, "--created-at", f"2026-03-01T09:3{sequence % 10}:00Z")
         result = self.run("write", "--json", *stream, *batch, "--signing-key", key, folder, stdin=text)
         assert result.code == 0, result.err

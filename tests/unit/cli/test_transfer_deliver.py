@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.cli.station import REQUEST, TABLE_STATE, USER, response
-from transfer.spool.copying import Disk
+from transfer.spool.copying import MARGIN_BYTES, Disk
 from transfer.spool.journal import MEDIUM_JOURNAL, SPOOL_JOURNAL
 
 if TYPE_CHECKING:
@@ -165,6 +165,32 @@ def test_a_full_disk_keeps_what_is_whole(station: Station, monkeypatch: pytest.M
     assert result.code == 4
     assert "[no-space]" in result.err
     assert len(delivered(station.inbox)) == 1
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NearlyFull(Disk):
+        def room(self, folder: Path) -> int:
+            return MARGIN_BYTES
+
+        def write(self, descriptor: int, piece: memoryview) -> None:
+            raise AssertionError("written to a disk without room")
+
+    station.seal("requests", REQUEST, into=station.medium)
+    monkeypatch.setattr("transfer.spool.deliver.Disk", NearlyFull)
+    result = station.run("deliver", station.medium)
+    assert (result.code, "There is no room in the inbox for 1 bundle" in result.err) == (4, True)
+    assert delivered(station.inbox) == []
+
+
+def test_a_copy_of_the_newest_is_delivered_under_its_own_name_and_once(station: Station) -> None:
+    sound = station.seal("requests", REQUEST, into=station.root)
+    latest = station.medium / "latest.pb.enc"
+    latest.write_bytes(sound.read_bytes())
+    assert "1 bundle delivered" in station.run("deliver", station.medium).out
+    assert delivered(station.inbox) == [f"requests/{sound.name}"]
+    (station.medium / sound.name).write_bytes(sound.read_bytes())
+    assert "2 bundles delivered before" in station.run("deliver", station.medium).out
+    assert delivered(station.inbox) == [f"requests/{sound.name}"]
 
 
 def test_terminal_sequences_in_names_are_shown_not_obeyed(station: Station) -> None:

@@ -248,7 +248,8 @@ def test_only_what_is_listed_can_be_released_or_discarded(inbox: Inbox, bundle: 
 def test_a_lost_reason_does_not_hide_the_file(inbox: Inbox) -> None:
     (inbox.root / "quarantine" / "old").write_bytes(b"x")
     (kept,) = inbox.quarantine_folder.files()
-    assert (kept.name, kept.reason) == ("old", {})
+    assert (kept.name, kept.reason["defect"]) == ("old", "unknown")
+    assert "Release it" in kept.reason["next_step"]
 
 
 def test_a_discarded_copy_leaves_the_file_for_the_next_scan(inbox: Inbox, bundle: Path) -> None:
