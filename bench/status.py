@@ -16,10 +16,11 @@ from sqlalchemy import text
 from bench.imports import server
 from bench.report import Figure, report
 from common.batches.context import BatchContext
-from common.batches.overview import get_streams
+from common.batches.overview import get_streams, list_stream_bundles
 from common.batches.tables import streams
 from common.database.metadata import shared_metadata
 from common.database.transaction import Database
+from transfer.custody.state import Disposition
 from transfer.spool.inbox import Inbox
 from transfer.spool.journal import Journal
 from transfer.spool.outbox import Outbox
@@ -102,8 +103,13 @@ async def measure(url: str, folder: Path) -> list[Figure]:
             await transaction.connection.scalar(text("SELECT count(*) FROM stream_bundles"))
 
     async def looked() -> None:
+        """What `transfer status` asks for: both streams, and the newest page of what is in flight, with its media."""
         async with database.transaction() as transaction:
             await get_streams(transaction.connection, context)
+        async with database.transaction() as transaction:
+            sealed = (Disposition.SEALED, Disposition.CLAIMED)
+            page = await list_stream_bundles(transaction.connection, incoming=False, dispositions=sealed, limit=21)
+        await asyncio.to_thread(outbox.media.places, [row.filename for row in page])
 
     figures = []
     for what, settled in (("100 of them in flight", BUNDLES - 100), ("all in flight", 0)):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from common.batches.context import BatchContext
 
+# Outgoing numbers with one of these are never acknowledged.
+UNACKNOWLEDGED: Final = frozenset({Disposition.CLAIMED, Disposition.SEALED})
 # How many ranges of numbers are named.
 MAX_RANGES: Final = 100
 
@@ -162,6 +164,9 @@ async def list_stream_bundles(
     )
     if dispositions:
         statement = statement.where(_T.disposition.in_(dispositions))
+    if dispositions and not incoming and UNACKNOWLEDGED.issuperset(dispositions):
+        # These have an index of their own.
+        statement = statement.where(_T.acknowledged_at.is_(None))
     if before is not None:
         statement = statement.where(_T.sequence < before)
     return [_row(row) for row in await connection.execute(statement)]

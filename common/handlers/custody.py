@@ -53,8 +53,9 @@ class CustodyMethods(OpsServiceServicer):
             )
         page = rows[:limit]
         token = next_token(request, page[-1].sequence) if len(rows) > limit else ""
-        # A long journal that is read for the first time takes seconds.
-        places = {} if request.incoming else await asyncio.to_thread(batches.outbox.media.places)
+        # No file name is received and put on a medium here. A long journal takes seconds when it is read at first.
+        filenames = [] if request.incoming else [row.filename for row in page]
+        places = await asyncio.to_thread(batches.outbox.media.places, filenames)
         bundles = [stream_bundle(row, places.get(row.filename, ())) for row in page]
         return pb.ListStreamBundlesResponse(bundles=bundles, next_page_token=token)
 

@@ -36,6 +36,7 @@ from transfer.spool.outbox import Outbox
 from transfer.spool.overview import WaitingFile, inbox_overview, waiting_files
 
 _SHOWN = 20
+_PAGE = 200
 
 
 def status(
@@ -93,7 +94,8 @@ def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: 
 def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: str, everything: bool) -> None:
     with refusals(server):
         streams = stub.GetStreams(GetStreamsRequest(), metadata=caller, timeout=CALL_SECONDS)
-        flying = _in_flight(stub, caller, everything=everything)
+        # A document is for programs, which take more at once than a person reads.
+        flying = _in_flight(stub, caller, _PAGE if output.as_json or everything else _SHOWN, everything=everything)
     output.document(
         {
             "streams": MessageToDict(
@@ -106,9 +108,9 @@ def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: 
     _show_incoming(output, streams)
 
 
-def _in_flight(stub: OpsServiceStub, caller: Metadata, *, everything: bool) -> list[StreamBundle]:
+def _in_flight(stub: OpsServiceStub, caller: Metadata, page_size: int, *, everything: bool) -> list[StreamBundle]:
     """The newest page of what is sealed and not acknowledged, or every page."""
-    request = ListStreamBundlesRequest(page_size=200, dispositions=[DISPOSITION_SEALED, DISPOSITION_CLAIMED])
+    request = ListStreamBundlesRequest(page_size=page_size, dispositions=[DISPOSITION_SEALED, DISPOSITION_CLAIMED])
     flying: list[StreamBundle] = []
     while True:
         page = stub.ListStreamBundles(request, metadata=caller, timeout=CALL_SECONDS)

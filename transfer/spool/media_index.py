@@ -49,16 +49,14 @@ class MediaIndex:
         # A server asks from several threads.
         self._lock = threading.Lock()
 
-    def places(self) -> dict[str, list[str]]:
-        """On which media each bundle is, by file name; those that are lost or retired do not count."""
-        places: dict[str, list[str]] = {}
+    def places(self, filenames: Iterable[str]) -> dict[str, list[str]]:
+        """On which media each of these files is; those that are lost or retired do not count."""
         with self._lock:
-            for medium in self._in_use():
-                for filename in medium.bundles:
-                    names = places.setdefault(filename, [])
-                    if medium.name not in names:
-                        names.append(medium.name)
-        return places
+            media = self._in_use()
+            return {
+                filename: list(dict.fromkeys(medium.name for medium in media if filename in medium.bundles))
+                for filename in filenames
+            }
 
     def loads(self, epoch: int, numbers: Collection[int]) -> tuple[dict[str, int], int]:
         """How many of these numbers of an epoch are on each medium, by its name, and how many on none."""

@@ -43,10 +43,11 @@ class InboxOverview:
 
 def waiting_files(outbox: Outbox) -> list[WaitingFile]:
     """Everything that waits to be carried, by epoch and number. Damaged files have the number 0."""
-    places = outbox.media.places()
+    waiting = outbox.waiting()
+    places = outbox.media.places(file.filename for file in waiting)
     files = []
-    for file in outbox.waiting():
-        media = tuple(places.get(file.filename, ()))
+    for file in waiting:
+        media = tuple(places[file.filename])
         try:
             header = file.ends.header if file.ends is not None else None
         except BundleError:
