@@ -11,7 +11,7 @@ TOOLS := .tools
 GATEWAY := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@v2.33.0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two processes; tests of one group, such as those of the running networks, stay together.
-PYTEST_FLAGS ?= -n 2 --dist loadgroup
+PYTEST_FLAGS ?= -n 2
 
 .PHONY: help
 help: ## Print this list

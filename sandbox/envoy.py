@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.certificates import Certificate
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_SECONDS = 20
+READY_SECONDS = 60
 STOP_SECONDS = 5
 
 

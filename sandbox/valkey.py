@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-READY_SECONDS = 15
+READY_SECONDS = 60
 STOP_SECONDS = 5
 DATABASES = 1024
 
@@ -89,5 +89,5 @@ class EmbeddedValkey:
         try:
             with redis.Redis(port=self.port, socket_timeout=2) as client:
                 return bool(client.ping())
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.TimeoutError):
             return False

@@ -1,4 +1,4 @@
-"""What end-to-end tests start once: databases to copy, a small index, a story's networks, and real processes."""
+"""What end-to-end tests start once: databases to copy, a small index, a story's networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from common.database.migrations import migrate
 from sandbox.dataset import MAPPINGS, documents
-from tests.e2e.running import Running, run_networks
 from tests.two_networks import Place, TwoNetworks, open_two_networks
 
 if TYPE_CHECKING:
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
 NETWORKS = ("request", "response")
 STORY_CITIES = 300
 story_numbers = itertools.count(1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of real processes share them, so they stay in one pytest process; the first one waits for all to start."""
-    for item in items:
-        if "running" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(300))
-            item.add_marker(pytest.mark.xdist_group("running"))
 
 
 @pytest.fixture(scope="session")
@@ -86,10 +76,3 @@ async def networks(
         yield await open_two_networks(place, keys, closing)
     for name in databases.values():
         postgres_server.drop_database(name)
-
-
-@pytest.fixture(scope="session")
-def running(server_folder: Path) -> Iterator[Running]:
-    """Both networks as real processes behind their Envoys, with users who have crossed the gap."""
-    with run_networks(server_folder) as started:
-        yield started

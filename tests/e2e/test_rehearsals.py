@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from sandbox.valkey import EmbeddedValkey
 
 # A process that "dies" here leaves its open files to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Each takes ten seconds, on a machine that does nothing else.
+    pytest.mark.timeout(600),
+]
 
 DAYS = 7
 SEEDS = range(1, 21)

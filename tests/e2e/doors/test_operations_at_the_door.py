@@ -8,12 +8,12 @@ import pytest
 
 from sandbox.clients import rest_client
 from sandbox.waiting import wait_until
-from tests.e2e.running import ANALYST
+from tests.e2e.doors.running import ANALYST
 
 if TYPE_CHECKING:
     import httpx
 
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
 ROUTES = (
     ("GET", "/api/v1/admin/streams"),

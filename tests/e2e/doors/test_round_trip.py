@@ -13,7 +13,7 @@ from sandbox.crossing import carry
 from sandbox.demo_queries import Question, questions
 
 if TYPE_CHECKING:
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +68,6 @@ def test_a_watcher_sees_each_change_and_the_end(running: Running) -> None:
     with running.analyst.watch(request_id) as changes:
         running.settle()
         seen = [change["request"]["status"].removeprefix("REQUEST_STATUS_") for change in changes]
-    assert seen[0] == "PENDING"
+    # A scheduled export may have come before the watch.
+    assert seen[0] in {"PENDING", "EXPORTED"}
     assert seen[-1] == "COMPLETED"

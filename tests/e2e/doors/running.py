@@ -29,7 +29,7 @@ PASSWORD = "correct horse battery staple"
 ANALYST = Person("analyst", "Analyst", "premium", 5, PASSWORD)
 STRANGER = Person("stranger", "Somebody else", "basic", 5, PASSWORD)
 COURIER = Person("courier", "Courier", "basic", 5, PASSWORD)
-SEARCH_SECONDS = 30
+SEARCH_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.network import Network
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
-DEATH_SECONDS = 30
+DEATH_SECONDS = 90
 
 
 @contextmanager

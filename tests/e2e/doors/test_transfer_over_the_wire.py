@@ -9,14 +9,14 @@ from sandbox.asking import COMPLETED
 from sandbox.crossing import import_all, run_export, sealed_batches
 from sandbox.demo_queries import questions
 from sandbox.processes import PROGRAMS
-from tests.e2e.running import ANALYST, COURIER
+from tests.e2e.doors.running import ANALYST, COURIER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.asking import Person
     from sandbox.envoy import Envoy
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
 
 def transfer(

@@ -22,13 +22,13 @@ from grpc_status import rpc_status
 from sandbox.clients import grpc_channel, rest_client
 from sandbox.processes import PROGRAMS
 from sandbox.waiting import wait_until
-from tests.e2e.running import ANALYST
+from tests.e2e.doors.running import ANALYST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
 GRPCURL = PROGRAMS / "grpcurl"
 needs_grpcurl = pytest.mark.skipif(not GRPCURL.exists(), reason="there is no wheel of grpcurl for this system")

@@ -15,12 +15,12 @@ from common.auth.accounts import Account
 from common.auth.tokens import TokenIssuer
 from common.clock import now
 from sandbox.clients import rest_client
-from tests.e2e.running import ANALYST
+from tests.e2e.doors.running import ANALYST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
 JSON = {"content-type": "application/json"}
 # Spaces, a short form, a number that is no double, and letters beyond ASCII: all of it must arrive as it is.

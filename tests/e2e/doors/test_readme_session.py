@@ -14,15 +14,15 @@ import pytest
 from sandbox.clients import rest_client
 from sandbox.processes import PROGRAMS
 from sandbox.profile import PROFILE, write_profile
-from tests.e2e.running import ANALYST, COURIER
+from tests.e2e.doors.running import ANALYST, COURIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.envoy import Envoy
-    from tests.e2e.running import Running
+    from tests.e2e.doors.running import Running
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 BLOCK = re.compile(r"^```\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
 # The id in the README stands for the one that the first command was told.
 EXAMPLE_ID = "5aed7c8f-…"
