@@ -10,7 +10,7 @@ from sqlalchemy import func, literal_column, select
 
 from common.batches.epochs import select_waiting_epochs
 from common.batches.stream_rows import read_streams
-from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles
+from common.batches.tables import INCOMING, OUTGOING, export_batches, import_batches, stream_bundles, streams
 from transfer.bundle.names import kind_from_name
 from transfer.custody.gaps import OVERDUE, gaps
 from transfer.custody.numbers import format_numbers, format_ranges
@@ -98,10 +98,10 @@ class StreamBundleRow:
 
 async def get_streams(connection: AsyncConnection, context: BatchContext) -> StreamsView:
     """Both streams. Media come from the outbox's journal, quarantined files are counted in their folder."""
-    streams = await read_streams(connection)
-    outgoing, incoming = streams.outgoing, streams.incoming
+    standing = await read_streams(connection)
+    outgoing, incoming = standing.outgoing, standing.incoming
     flying = await _in_flight(connection, outgoing.epoch, context.clock() - OVERDUE)
-    found = gaps(streams.peer, flying.numbers, flying.overdue)
+    found = gaps(standing.peer, flying.numbers, flying.overdue)
     # Where nothing was seen above the cumulative number nothing is missing.
     complete = incoming.highest_seen <= incoming.cumulative
     missing = [] if complete else await _missing(connection, incoming.epoch, incoming.cumulative)
@@ -125,7 +125,7 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
             media=loads,
             on_no_medium=on_no_medium,
             oldest_in_flight_at=flying.oldest,
-            last_acknowledged_at=streams.last_acknowledged_at,
+            last_acknowledged_at=standing.last_acknowledged_at,
             alarm=outgoing.alarm,
         ),
         IncomingView(
@@ -136,8 +136,8 @@ async def get_streams(connection: AsyncConnection, context: BatchContext) -> Str
             missing_count=sum(last - first + 1 for first, last in missing),
             refused_count=refused_count,
             quarantined_files=quarantined,
-            last_received_at=streams.last_received_at,
-            alarm=streams.incoming_alarm,
+            last_received_at=standing.last_received_at,
+            alarm=standing.incoming_alarm,
             waiting_epoch=waiting_epoch,
         ),
     )
@@ -152,13 +152,13 @@ async def list_stream_bundles(
     before: int | None = None,
 ) -> list[StreamBundleRow]:
     """Numbers of the present epoch, the newest first, from below `before`."""
-    streams = await read_streams(connection)
-    epoch = streams.incoming.epoch if incoming else streams.outgoing.epoch
+    direction = INCOMING if incoming else OUTGOING
+    present_epoch = select(streams.c.epoch).where(streams.c.direction == direction).scalar_subquery()
     batches = import_batches if incoming else export_batches
     statement: Select[Any] = (
         select(*_T, batches.c.filename, batches.c.file_size_bytes)
         .select_from(stream_bundles.outerjoin(batches, batches.c.id == _T.batch_id))
-        .where(_T.direction == (INCOMING if incoming else OUTGOING), _T.epoch == epoch)
+        .where(_T.direction == direction, _T.epoch == present_epoch)
         .order_by(_T.sequence.desc())
         .limit(limit)
     )

@@ -32,6 +32,9 @@ def gaps(peer: PeerState | None, in_flight: Iterable[int], overdue: Iterable[int
     `overdue` are those of `in_flight` that were sealed OVERDUE or longer ago.
     """
     told = _told_up_to(peer)
+    if isinstance(in_flight, range):
+        # Of thousands that nothing was said of none needs to be looked at.
+        in_flight = range(in_flight.start, min(in_flight.stop, told + 1), in_flight.step)
     runs = () if peer is None else peer.runs
     firsts = [run.first for run in runs]
 

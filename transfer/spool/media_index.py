@@ -63,7 +63,7 @@ class MediaIndex:
         loads: dict[str, set[int]] = {}
         with self._lock:
             for medium in self._in_use():
-                on_it = {number for number in medium.numbers.get(epoch, ()) if number in numbers}
+                on_it = _common(medium.numbers.get(epoch, set()), numbers)
                 if on_it:
                     loads.setdefault(medium.name, set()).update(on_it)
         placed = set().union(*loads.values())
@@ -75,6 +75,14 @@ class MediaIndex:
             self._media = {}
         known_media(entries, self._media)
         return [medium for medium in self._media.values() if medium.state == IN_USE]
+
+
+def _common(on_it: set[int], numbers: Collection[int]) -> set[int]:
+    """Those of a medium's numbers that are among `numbers`."""
+    if on_it and isinstance(numbers, range) and numbers.start <= min(on_it) and max(on_it) < numbers.stop:
+        # A status asks this of thousands, which mostly are all of them.
+        return on_it
+    return {number for number in on_it if number in numbers}
 
 
 def all_media(spool: Path) -> dict[str, KnownMedium]:
