@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sandbox.rehearsal.drawing import below
 from sandbox.rehearsal.faults import SmallDisk
+from transfer.bundle.peek import peek
+from transfer.errors import BundleError
 from transfer.spool.deliver import deliver
 from transfer.spool.take import take
 
@@ -98,12 +101,12 @@ class Courier:
 
     def _drop_everything(self, medium: Path, side: Side) -> None:
         """By hand and without the command: whatever lies there, under other names, perhaps in the wrong place."""
-        for path in sorted(medium.rglob("*.pb.enc")):
+        for path in bundles_on(medium):
             self._made += 1
             shutil.copy(path, side.import_dir / f"dropped-{self._made}.pb.enc")
 
     def _damage(self, medium: Path) -> None:
-        files = sorted(medium.rglob("*.pb.enc"))
+        files = bundles_on(medium)
         mischief: Callable[[Path, list[Path]], None] = self.choose.choice(
             (self._truncate, self._flip, self._mix_in, self._remove)
         )
@@ -113,13 +116,14 @@ class Courier:
     def _truncate(self, _medium: Path, files: list[Path]) -> None:
         path = self.choose.choice(files)
         content = path.read_bytes()
-        path.write_bytes(content[: self.choose.randrange(len(content))])
+        path.write_bytes(content[: below(self.choose, len(content))])
         self._count("truncated")
 
     def _flip(self, _medium: Path, files: list[Path]) -> None:
         path = self.choose.choice(files)
         content = bytearray(path.read_bytes())
-        content[self.choose.randrange(len(content))] ^= 1 << self.choose.randrange(8)
+        if content:
+            content[below(self.choose, len(content))] ^= 1 << below(self.choose, 8)
         path.write_bytes(content)
         self._count("bit flipped")
 
@@ -134,3 +138,16 @@ class Courier:
 
     def _count(self, mishap: str) -> None:
         self.mishaps[mishap] = self.mishaps.get(mishap, 0) + 1
+
+
+def bundles_on(medium: Path) -> list[Path]:
+    """In the order of their numbers, which a seed decides; their names hold ids that differ from run to run."""
+    return sorted(medium.rglob("*.pb.enc"), key=_number)
+
+
+def _number(path: Path) -> tuple[str, int, int]:
+    try:
+        header = peek(path).header
+    except BundleError:
+        return (path.name, 0, 0)
+    return (path.parent.name, header.epoch, header.sequence)

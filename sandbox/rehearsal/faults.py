@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # At these a full disk shows: while a bundle is written, and while an arriving one is copied aside.
-FULL_AT = (Step.SEAL, Step.STAGE)
+FULL_AT = frozenset({Step.SEAL, Step.STAGE})
 
 
 class KilledError(BaseException):

@@ -11,6 +11,7 @@ from airlock.common.v1 import network_pb2
 
 from common.batches.steps import Step
 from sandbox.rehearsal.courier import Courier
+from sandbox.rehearsal.drawing import drawer
 from sandbox.rehearsal.faults import FULL_AT, MovedClock
 from sandbox.rehearsal.invariants import Findings, Window, check
 from sandbox.rehearsal.keys import Locksmith, place_keys
@@ -19,6 +20,7 @@ from sandbox.rehearsal.people import People
 from sandbox.rehearsal.side import Backup, Side, open_sides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from common.batches.overview import StreamsView
@@ -26,12 +28,18 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 4
 SLOT: Final = timedelta(hours=6)
-STEPS: Final = tuple(Step)
+# Where each job may be killed: at every step that it passes.
+EXPORTING: Final = (Step.FREEZE, Step.SEAL, Step.WRITE, Step.RENAME, Step.CONFIRM)
+IMPORTING: Final = (Step.STAGE, Step.APPLY, Step.COMMIT, Step.ARCHIVE)
+EXECUTING: Final = (Step.EXECUTE_CLAIMED, Step.EXECUTE_ANSWERED, Step.EXECUTE_STORED)
 MOST_RESTORES: Final = 2
 # How often a restore follows upon the end of a disk, which held the newer backups too, and the archive, which else
 # mends much without a word.
 DISK_DIES: Final = 0.5
 MOST_ROUNDS: Final = 40
+# How often a job is armed to break off, and how often that is a full disk.
+KILLED_OR_FULL: Final = 0.4
+FULL: Final = 0.25
 # After so long the weekly snapshot has told of a restore that nothing else brought to light.
 HEARTBEAT: Final = timedelta(days=8)
 SENT: Final = {
@@ -71,10 +79,16 @@ class History:
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
     # How probable a restore is at each opportunity. Most histories have none, so that other trouble shows too.
     restores: float = 0.0
-    # Draws of their own: whether a disk dies changes nothing else in what a seed stands for.
+    # Each has draws of its own: what one of them does changes nothing else in what a seed stands for.
     disks: random.Random = field(default_factory=random.Random)
+    kills: random.Random = field(default_factory=random.Random)
+    asking: random.Random = field(default_factory=random.Random)
+    deciding: random.Random = field(default_factory=random.Random)
+    rotating: random.Random = field(default_factory=random.Random)
     archived_lost: int = 0
     windows: list[Window] = field(default_factory=list)
+    # Digests that each network held, committed, before its database was set back.
+    held_once: dict[str, set[bytes]] = field(default_factory=lambda: {"request": set(), "response": set()})
     freed_too_early: list[str] = field(default_factory=list)
     files_freed: int = 0
 
@@ -107,32 +121,29 @@ class History:
         for side in self.sides.values():
             await self._clean_up(side)
         if self._happens(0.4):
-            self.locksmith.act(self.choose)
+            self.locksmith.act(self.rotating)
         for operator in self.operators.values():
             if self._happens(0.8):
                 await operator.act()
             if self._happens(0.1):
-                await operator.give_something_up(self.choose)
+                await operator.give_something_up(self.deciding)
             if self._happens(0.2):
-                await operator.try_again(self.choose)
+                await operator.try_again(self.deciding)
 
     async def _clean_up(self, side: Side) -> None:
-        """What is deleted must be held by the other network, unless that was set back since it said so."""
+        """What is deleted must have been held by the other network, byte for byte, or be of an epoch that ended."""
         deleted = await side.clean_up()
-        peer = self.sides["response" if side.name == "request" else "request"]
-        if not deleted or any(window.side == peer.name for window in self.windows):
+        if not deleted:
             return
-        sent = await side.rows(
-            "SELECT e.filename, e.digest, e.epoch < (SELECT max(epoch) FROM streams) AS ended "
-            "FROM export_batches e WHERE e.filename = ANY(:names)",
-            names=deleted,
+        peer = self.sides["response" if side.name == "request" else "request"]
+        ended = await side.rows(
+            "SELECT filename FROM export_batches WHERE epoch < (SELECT max(epoch) FROM streams) "
+            "AND filename = ANY(:names)",
+            names=list(deleted),
         )
-        held = {
-            bytes(row.digest)
-            for row in await peer.rows("SELECT digest FROM stream_bundles WHERE direction = 'incoming'")
-        }
-        known = {row.filename for row in sent if row.ended or bytes(row.digest) in held}
-        self.freed_too_early += [name for name in deleted if name not in known]
+        held = self.held_once[peer.name] | await peer.digests_held()
+        may_go = {row.filename for row in ended} | {name for name, digest in deleted.items() if digest in held}
+        self.freed_too_early += sorted(deleted.keys() - may_go)
         self.files_freed += len(deleted)
 
     async def settle(self) -> dict[str, StreamsView]:
@@ -176,13 +187,13 @@ class History:
     async def _people(self) -> None:
         request, response = self.sides["request"], self.sides["response"]
         if self._happens(0.5):
-            await self.people.ask(request, self.choose, self.choose.randint(1, 6))
+            await self.people.ask(request, self.asking, self.asking.randint(1, 6))
         if self._happens(0.15):
-            await self.people.cancel(request, self.choose)
+            await self.people.cancel(request, self.asking)
         if self._happens(0.1):
             await self.people.hire(response)
         if self._happens(0.04):
-            await self.people.dismiss(response, self.choose)
+            await self.people.dismiss(response, self.asking)
 
     async def _jobs(self) -> None:
         """Each side's jobs, in any order, some of them interrupted."""
@@ -191,14 +202,14 @@ class History:
         for name in names:
             side = self.sides[name]
             if self._happens(0.8):
-                self._arm(side)
+                self._arm(side, IMPORTING)
                 await side.import_()
             if name == "response" and self._happens(0.8):
-                self._arm(side)
+                self._arm(side, EXECUTING)
                 await side.run(side.app.executors.run)
             for kind in SENT[name]:
                 if self._happens(0.6):
-                    self._arm(side)
+                    self._arm(side, EXPORTING)
                     await side.export(kind)
 
     async def _jobs_without_faults(self) -> None:
@@ -221,6 +232,7 @@ class History:
             if disk_died:
                 backup = backups[0]
             self.windows.append(Window(side.name, backup.made_at, self.clock()))
+            self.held_once[side.name] |= await side.digests_held()
             await side.restore(backup)
             if disk_died:
                 self.archived_lost += side.lose_archive()
@@ -229,11 +241,13 @@ class History:
             if self._happens(0.5):
                 await self.operators[side.name].declare()
 
-    def _arm(self, side: Side) -> None:
-        if self._happens(0.4):
-            full = self._happens(0.25)
-            step = self.choose.choice(FULL_AT if full else STEPS)
-            side.faults.arm(step, self.choose.randint(1, 3), disk_is_full=full)
+    def _arm(self, side: Side, steps: Sequence[Step]) -> None:
+        """The job that comes may die at one of these steps, or find its disk full."""
+        draw = self.kills
+        if draw.random() < KILLED_OR_FULL:
+            full = draw.random() < FULL and not FULL_AT.isdisjoint(steps)
+            step = draw.choice([one for one in steps if one in FULL_AT] if full else steps)
+            side.faults.arm(step, draw.choice((1, 1, 2, 3)), disk_is_full=full)
 
     async def _time_passes(self, by: timedelta) -> None:
         self.clock.advance(by)
@@ -246,14 +260,24 @@ class History:
 
 async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehearsed:
     """Plays `days` days from `seed` in `folder`, lets everything settle, and checks what must hold."""
-    choose = random.Random(seed)  # noqa: S311 - a history that can be played again, no secret.
+    choose = drawer(seed, "days")
     clock = MovedClock()
     place_keys(folder / "keys")
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
-    courier = Courier(folder / "media", choose)
-    restores = choose.choice((0.0, 0.0, 0.03, 0.08))
-    disks = random.Random(f"disks of {seed}")  # noqa: S311 - as above.
-    history = History(choose, clock, sides, courier, Locksmith(sides), restores=restores, disks=disks)
+    courier = Courier(folder / "media", drawer(seed, "courier"))
+    history = History(
+        choose,
+        clock,
+        sides,
+        courier,
+        Locksmith(sides),
+        restores=choose.choice((0.0, 0.0, 0.03, 0.08)),
+        disks=drawer(seed, "disks"),
+        kills=drawer(seed, "kills"),
+        asking=drawer(seed, "asking"),
+        deciding=drawer(seed, "deciding"),
+        rotating=drawer(seed, "rotating"),
+    )
     try:
         await history.begin()
         for _ in range(days):

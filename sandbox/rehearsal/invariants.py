@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from common.search.body import read_body
 from sandbox.checking import same_answer
+from sandbox.rehearsal.surviving import surviving_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from uuid import UUID
 
@@ -27,7 +31,12 @@ SELECT q.id, q.status, q.failure_reason, r.request_id IS NOT NULL AS answered,
 FROM requests q LEFT JOIN responses r ON r.request_id = q.id
 """
 QUEUE = "SELECT original_request_id AS id, min(status) AS status, count(*) AS times FROM incoming_requests GROUP BY 1"
-RESULTS = "SELECT original_request_id AS id, count(*) AS times FROM query_results GROUP BY 1 HAVING count(*) > 1"
+RESULTS = """
+SELECT q.original_request_id AS id, q.outcome AS status, upper(q.failure_reason) AS failure_reason,
+    coalesce(convert_to(q.result_data::text, 'UTF8'),
+             (SELECT string_agg(c.data, ''::bytea ORDER BY c.n) FROM result_chunks c WHERE c.id = q.id)) AS body
+FROM query_results q
+"""
 # Of the present epoch only: what a restore made untrue in earlier ones is ended by the new one.
 COUNTED = (
     "SELECT sequence, digest FROM stream_bundles WHERE direction = 'outgoing' AND acknowledged_at IS NOT NULL "
@@ -83,26 +92,67 @@ async def check(
     findings = Findings()
     request, response = sides["request"], sides["response"]
     rows = {row.id: row for row in await request.rows(ANSWERS)}
-    await _each_request(rows, people, response, findings)
-    await _nothing_missing(rows, people, windows, response, findings)
+    results = await response.rows(RESULTS)
+    judge = await _judge(people, response)
+    await _each_request(rows.values(), judge, findings)
+    await _each_request((row for row in results if row.id not in rows), judge, findings, "on the other network only")
+    surviving = await asyncio.to_thread(surviving_requests, sides)
+    lost = Lost({row.id for row in results} - rows.keys(), surviving.keys() - rows.keys())
+    await _nothing_missing(rows, people, windows, lost, findings)
+    await _queue(response, findings)
     findings.violations += await _cancellations(rows, people, windows, response)
     for text in (*_streams(streams), *[text async for text in _users(request, response)]):
         findings.violations.append(text)
     for side, peer in ((request, response), (response, request)):
         findings.violations += await _custody(side, peer)
-    findings.violations += [f"{row.id} has {row.times} results" for row in await response.rows(RESULTS)]
+    counted = Counter(row.id for row in results)
+    findings.violations += [f"{row_id} has {times} results" for row_id, times in counted.items() if times > 1]
     return findings
 
 
-async def _each_request(rows: dict[UUID, Row[Any]], people: People, response: Side, findings: Findings) -> None:
-    engine = Engine(response)
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What the Request Network does not know and something else does."""
+
+    # The Response Network ended them.
+    ended_there: AbstractSet[UUID]
+    # A sealed bundle that survived holds them.
+    in_bundles: AbstractSet[UUID]
+
+    def what_is_left(self, request_id: UUID) -> str:
+        """Where a request that the Request Network lost still is."""
+        if request_id in self.ended_there:
+            return "lost here, ended on the other network"
+        return "lost here, in a surviving bundle" if request_id in self.in_bundles else "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says of each final state whether it is the true one."""
+
+    people: People
+    engine: Engine
+
+    async def what_is_wrong(self, row: Row[Any]) -> str:
+        """Empty where all is well."""
+        asked = self.people.asked.get(row.id)
+        if asked is None:
+            return "nobody asked this"
+        return await _what_is_wrong(row, asked, self.people, self.engine)
+
+
+async def _judge(people: People, response: Side) -> Judge:
     people.out |= await _unknown(response, people)
-    for request_id, row in rows.items():
-        asked = people.asked[request_id]
-        findings.count(row.status)
-        wrong = await _what_is_wrong(row, asked, people, engine)
+    return Judge(people, Engine(response))
+
+
+async def _each_request(rows: Iterable[Row[Any]], judge: Judge, findings: Findings, where: str = "") -> None:
+    for row in rows:
+        if not where:
+            findings.count(row.status)
+        wrong = await judge.what_is_wrong(row)
         if wrong:
-            findings.violations.append(f"request {request_id}: {wrong}")
+            findings.violations.append(f"request {row.id}{where and f', {where}'}: {wrong}")
 
 
 async def _unknown(response: Side, people: People) -> set[UUID]:
@@ -137,15 +187,22 @@ def _why_failed(row: Row[Any], asked: Asked, people: People) -> str:
 
 
 async def _nothing_missing(
-    rows: dict[UUID, Row[Any]], people: People, windows: list[Window], response: Side, findings: Findings
+    rows: dict[UUID, Row[Any]], people: People, windows: list[Window], lost: Lost, findings: Findings
 ) -> None:
+    """The ledger holds everything that was ever accepted, so whatever lies in a bundle as well."""
     own = [window for window in windows if window.side == "request"]
+    unknown = lost.in_bundles - people.asked.keys()
+    findings.violations += [f"request {request_id} lies in a bundle, and nobody asked it" for request_id in unknown]
     for request_id, asked in people.asked.items():
         if request_id in rows:
             continue
-        findings.count("lost with the restored database")
+        left = lost.what_is_left(request_id)
+        findings.count(left)
         if not any(window.holds(asked.asked_at) for window in own):
-            findings.violations.append(f"request {request_id} is gone, and no restore explains it")
+            findings.violations.append(f"request {request_id} is {left}, and no restore explains it")
+
+
+async def _queue(response: Side, findings: Findings) -> None:
     for row in await response.rows(QUEUE):
         if row.times != 1:
             findings.violations.append(f"request {row.id} is queued {row.times} times")

@@ -72,7 +72,9 @@ class People:
 
     async def ask(self, request: Side, choose: random.Random, number: int) -> None:
         """`number` questions by users whom the Request Network knows to be active."""
-        users = await request.rows("SELECT id, username, role, priority, profile_type FROM users WHERE is_active")
+        users = await request.rows(
+            "SELECT id, username, role, priority, profile_type FROM users WHERE is_active ORDER BY username"
+        )
         store = SqlRequestStore()
         for _ in range(number if users else 0):
             user = choose.choice(users)

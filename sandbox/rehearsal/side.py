@@ -19,6 +19,7 @@ from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
 from transfer.bundle.signing import SigningKey
+from transfer.bundle.verify import hash_file
 from transfer.spool.inbox import ARCHIVE
 
 if TYPE_CHECKING:
@@ -118,14 +119,20 @@ class Side:
         """The import job."""
         return await self.run(self.exchange.import_waiting)
 
-    async def clean_up(self) -> list[str]:
-        """The clean-up job; the names of the bundle files that it deleted from the outbox."""
-        outbox = self.exchange.context.outbox
-        before = {file.filename for file in (*outbox.acknowledged(), *outbox.voided(), *outbox.waiting())}
+    async def clean_up(self) -> dict[str, bytes]:
+        """The clean-up job; the bundle files that it deleted from the outbox, each with its digest."""
+        before = {name: hash_file(path).digest for name, path in self._files().items()}
         await self.run(self.exchange.clean_up)
-        return sorted(
-            before - {file.filename for file in (*outbox.acknowledged(), *outbox.voided(), *outbox.waiting())}
-        )
+        return {name: before[name] for name in sorted(before.keys() - self._files().keys())}
+
+    def _files(self) -> dict[str, Path]:
+        outbox = self.exchange.context.outbox
+        return {file.filename: file.path for file in (*outbox.acknowledged(), *outbox.voided(), *outbox.waiting())}
+
+    async def digests_held(self) -> set[bytes]:
+        """Of every bundle of the other network that has an outcome here."""
+        rows = await self.rows("SELECT digest FROM stream_bundles WHERE direction = 'incoming'")
+        return {bytes(row.digest) for row in rows}
 
     async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
         """What the database says."""

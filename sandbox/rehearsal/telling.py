@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from common.batches.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sandbox.rehearsal.history import Rehearsed
     from sandbox.rehearsal.run import Outcome
+
+ENOUGH: Final = 20
 
 
 def seed_lines(outcome: Outcome) -> Iterator[str]:
@@ -41,8 +45,19 @@ def summary_lines(outcomes: Sequence[Outcome], asked_for: int) -> Iterator[str]:
         for what, times in (outcome.rehearsed.events if outcome.rehearsed else {}).items():
             events[what] = events.get(what, 0) + times
     yield "what happened: " + ", ".join(f"{what} {times}" for what, times in sorted(events.items()))
+    idle = steps_that_killed_nobody(outcomes)
+    if idle:
+        yield f"no process died at {', '.join(idle)}: these rehearsals say nothing about that"
     good = sum(outcome.good for outcome in outcomes)
     yield f"{good} of {asked_for} rehearsals went well"
+
+
+def steps_that_killed_nobody(outcomes: Sequence[Outcome]) -> list[Step]:
+    """The named steps at which no process died in any of so many histories that it should have; none for a few."""
+    if len(outcomes) < ENOUGH:
+        return []
+    happened = {what for outcome in outcomes if outcome.rehearsed for what in outcome.rehearsed.events}
+    return [step for step in Step if f"killed at {step}" not in happened]
 
 
 def _counts(rehearsed: Rehearsed) -> str:

@@ -18,7 +18,7 @@ class EarlierEpochError(BundleError):
     """It belongs to an epoch that has ended."""
 
     defect = "earlier-epoch"
-    default_next_step = "Nothing is to be done: its sender sends its rows again in the present epoch."
+    default_next_step = "Nothing is to be done here: its sender sends again whatever it still knows of it."
 
 
 class LaterEpochError(BundleError):
