@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections import Counter
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import delete, insert, select, update
 from test_refusals import forge, reasons
-from toy_networks import applied
+from toy_networks import applied, to_send
 
 from common.batches.epochs import accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import offer_again, void_numbers
 from common.batches.steps import Step
-from common.batches.tables import INCOMING, import_batches, stream_bundles, streams
+from common.batches.tables import INCOMING, export_batches, import_batches, stream_bundles, streams
 from common.database.transaction import Database
 from common.errors import NotFoundError, WrongStateError
 from transfer.bundle.keyring import Keyring
@@ -26,8 +28,8 @@ from transfer.spool.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
+    from sqlalchemy import Table
     from toy_networks import Pair, ToyNetwork
 
     from common.batches.batch_rows import ExportBatchRow
@@ -187,6 +189,36 @@ async def test_two_declared_epochs_end_in_the_later_one(pair: Pair) -> None:
     assert await pair.request.states() == Counter(acknowledged=2)
 
 
+async def test_a_fork_that_only_its_receiver_sees_ends_with_the_epoch_that_its_sender_is_asked_for(
+    pair: Pair, tmp_path: Path
+) -> None:
+    """The stick with a number's first bundle comes after its second one was acknowledged: the sender is content."""
+    await pair.begin()
+    backup = await rows_of(pair.request, _EVERYTHING)
+    await pair.request.add(1)
+    await pair.request.export()
+    late = Path(shutil.copy(pair.request.waiting("requests")[0], tmp_path / "late.pb.enc"))
+    await restore(pair.request, backup)
+    await pair.request.add(2)
+    await pair.request.export()
+    await pair.round_trip()
+    pair.response.take_in(late)
+    await pair.response.scan()
+    assert "fork" in reasons(pair.response)
+    assert (await pair.response.streams()).incoming.alarm
+    assert not (await pair.request.streams()).outgoing.alarm
+    begun = await declare(pair.request)
+    await pair.request.status(force=True)
+    await pair.exchange()
+    await accept(pair.response, begun.epoch)
+    await pair.round_trip()
+    for network in (pair.request, pair.response):
+        view = await network.streams()
+        assert (view.outgoing.epoch, view.outgoing.alarm, view.incoming.alarm) == (begun.epoch, "", "")
+    assert await pair.request.states() == Counter(acknowledged=2)
+    assert set((await pair.response.times_applied()).values()) == {1}
+
+
 async def test_an_epoch_that_nobody_declared_cannot_be_accepted(pair: Pair) -> None:
     await pair.begin()
     present = (await pair.request.streams()).outgoing.epoch
@@ -332,20 +364,21 @@ async def test_an_archive_that_could_not_be_compared_is_compared_by_the_next_sca
     assert restarted.context.inbox.archive_was_compared
 
 
-_BACKED_UP = (import_batches, stream_bundles, streams, applied)
+_RECEIVED = (import_batches, stream_bundles, streams, applied)
+_EVERYTHING = (*_RECEIVED, export_batches, to_send)
 
 
-async def rows_of(network: ToyNetwork) -> dict[str, list[dict[str, Any]]]:
+async def rows_of(network: ToyNetwork, tables: Sequence[Table] = _RECEIVED) -> dict[Table, list[dict[str, Any]]]:
     async with network.database.transaction() as transaction:
         return {
-            table.name: [dict(row) for row in (await transaction.connection.execute(select(table))).mappings()]
-            for table in _BACKED_UP
+            table: [dict(row) for row in (await transaction.connection.execute(select(table))).mappings()]
+            for table in tables
         }
 
 
-async def restore(network: ToyNetwork, backup: dict[str, list[dict[str, Any]]]) -> None:
+async def restore(network: ToyNetwork, backup: dict[Table, list[dict[str, Any]]]) -> None:
     async with network.database.transaction() as transaction:
-        for table in _BACKED_UP:
+        for table, rows in backup.items():
             await transaction.connection.execute(delete(table))
-            if backup[table.name]:
-                await transaction.connection.execute(insert(table), backup[table.name])
+            if rows:
+                await transaction.connection.execute(insert(table), rows)
