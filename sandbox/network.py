@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ class Network:
             "SECRET_KEY": self._secret_key(),
             "EXPORT_DIR": str(self.export_dir),
             "IMPORT_DIR": str(self.import_dir),
-            "ENCRYPTION_KEYRING_FILE": str(self._keys / "keyring.json"),
+            "ENCRYPTION_KEYRING_FILE": str(self._own_keyring()),
             "SIGNING_KEY_FILE": str(self._keys / f"{self.name}-signing.key"),
             "PEER_SIGNING_KEYS_FILE": str(self._keys / f"{PEERS[self.name]}-signing.pub"),
             "ALLOWED_INDICES": ",".join(INDICES),
@@ -119,6 +120,13 @@ class Network:
         if self._search is not None:
             settings |= self._search.environment()
         return settings | dict(self._settings)
+
+    def _own_keyring(self) -> Path:
+        """This network's copy, as if it had been brought there: a rotation changes it on each network by itself."""
+        path = self._keys / f"{self.name}-keyring.json"
+        if not path.exists():
+            shutil.copy(self._keys / "keyring.json", path)
+        return path
 
     def children(self) -> dict[str, Child]:
         """Every running program by name."""

@@ -358,8 +358,22 @@ class WrongMediumError(MediumError):
     default_next_step = "Use a medium for this direction; `transfer medium list` shows those that are known."
 
 
+class PlaceTakenError(MediumError):
+    """Something else on a medium has the name of a bundle or of its folder."""
+
+    defect = "place-taken"
+    default_next_step = "Remove it from the medium and take again."
+
+
+class MediumRetiredError(MediumError):
+    """A medium was put out of use, and is used."""
+
+    defect = "medium-retired"
+    default_next_step = "Take another one; to use this one again, wipe it and mark it anew with `transfer medium init`."
+
+
 class MediumLostError(MediumError):
-    """A medium was reported lost or retired, and is back."""
+    """A medium was reported lost, and is back."""
 
     defect = "medium-lost"
     default_next_step = "Nobody knows where it was: wipe it, and mark it under a new name with `transfer medium init`."

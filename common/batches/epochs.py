@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import func, select
@@ -42,12 +42,16 @@ class BegunEpoch:
 
 
 async def declare_epoch(
-    connection: AsyncConnection, context: BatchContext, sources: Mapping[BundleKind.ValueType, ExportSource]
+    connection: AsyncConnection,
+    context: BatchContext,
+    sources: Mapping[BundleKind.ValueType, ExportSource],
+    *,
+    ending: int = 0,
 ) -> BegunEpoch:
     """Begins a new epoch here, in the caller's transaction; the other network must accept it.
 
     Its number is the Unix second of now, or the next one that is greater than any that was ever seen here. Raises
-    WrongStateError on a network that waits for its first epoch.
+    WrongStateError on a network that waits for its first epoch, and if `ending`, unless 0, is not the present one.
     """
     now = context.clock()
     previous = (await lock_streams(connection)).outgoing.epoch
@@ -55,6 +59,10 @@ async def declare_epoch(
         raise WrongStateError(
             "This network has no epoch yet: it takes its first one from the other network's first bundle.",
             metadata={"state": "no-epoch"},
+        )
+    if ending not in {0, previous}:
+        raise WrongStateError(
+            f"Epoch {ending} has ended already; {previous} is the present one.", metadata={"state": "epoch-ended"}
         )
     seen: int = await connection.scalar(select(func.max(import_batches.c.epoch))) or 0
     epoch = next_epoch(now, previous, seen)
@@ -101,15 +109,14 @@ def select_waiting_epochs(present: int) -> Select[tuple[int]]:
 
 
 async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]:
-    """Brings the bundles that waited for `epoch` back from quarantine; the next scan applies them."""
+    """Brings the bundles that waited for `epoch` back from quarantine; the next scan applies them.
+
+    Those that waited for an earlier one come back as well: nobody will accept that any more, and they are set aside.
+    """
 
     def release() -> tuple[str, ...]:
         folder = context.inbox.quarantine_folder
-        waiting = [
-            file.name
-            for file in folder.files()
-            if file.reason.get("defect") == LaterEpochError.defect and file.reason.get("epoch") == epoch
-        ]
+        waiting = [file.name for file in folder.files() if _awaited_epoch(file.reason) in range(1, epoch + 1)]
         released = []
         for name in waiting:
             # Another operator may just have released or discarded it.
@@ -118,6 +125,12 @@ async def release_of_epoch(context: BatchContext, epoch: int) -> tuple[str, ...]
         return tuple(released)
 
     return await asyncio.to_thread(release)
+
+
+def _awaited_epoch(reason: Mapping[str, Any]) -> int:
+    """The epoch for which a quarantined file waits; 0 if it waits for something else."""
+    epoch = reason.get("epoch")
+    return epoch if reason.get("defect") == LaterEpochError.defect and isinstance(epoch, int) else 0
 
 
 async def _begin(

@@ -80,12 +80,18 @@ def _page(
 
 
 async def find_imports(connection: AsyncConnection, number: str, *, limit: int) -> list[ImportBatchRow]:
-    """Every time that a bundle came: by its number in the present epoch or by a batch's id, the newest first."""
+    """Every time that a bundle came, by its number or by a batch's id, the newest first.
+
+    A number is looked for in the present epoch, and if none came there, in the one in which it came last.
+    """
     table = import_batches.c
     which: ColumnElement[bool]
     if number.isdigit():
-        epoch = (await read_streams(connection)).incoming.epoch
-        which = (table.epoch == epoch) & (table.sequence == int(number))
+        present = (await read_streams(connection)).incoming.epoch
+        epochs = select(table.epoch).where(table.sequence == int(number), table.epoch.is_not(None))
+        # One that was set aside, because its epoch has ended, is looked for in vain in the present one.
+        newest = epochs.order_by(table.epoch != present, table.created_at.desc()).limit(1).scalar_subquery()
+        which = (table.epoch == newest) & (table.sequence == int(number))
     else:
         try:
             which = table.id == UUID(number)

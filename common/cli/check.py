@@ -65,7 +65,10 @@ class KeysCheck:
             keys = await asyncio.to_thread(load_keys, self.settings)
         except TransferError as error:
             raise HealthError(str(error)) from None
-        return f"key {keys.keyring.current}, signing key and the other network's keys are readable"
+        readable = f"key {keys.keyring.current}, signing key and the other network's keys are readable"
+        if not keys.trusted_keys.key_ids - keys.revoked:
+            return f"{readable}; but every key in PEER_SIGNING_KEYS_FILE is revoked, so only announced ones count"
+        return readable
 
 
 async def run_check(service: Service[Settings, App], *, plain: bool) -> bool:

@@ -78,7 +78,7 @@ class CustodyMethods(OpsServiceServicer):
         self, request: pb.DeclareEpochRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.DeclareEpochResponse:
         """Begins a new epoch."""
-        begun = await custody.declare(self._exchange, request.reason, current_caller())
+        begun = await custody.declare(self._exchange, request.reason, request.ending_epoch, current_caller())
         return pb.DeclareEpochResponse(epoch=begun.epoch, previous_epoch=begun.previous)
 
     async def AcceptEpoch(  # noqa: N802

@@ -37,12 +37,16 @@ async def void(exchange: Exchange, numbers: str, reason: str, caller: Caller) ->
     return batches
 
 
-async def declare(exchange: Exchange, reason: str, caller: Caller) -> BegunEpoch:
-    """Begins a new epoch here. Raises WrongStateError."""
+async def declare(exchange: Exchange, reason: str, ending: int, caller: Caller) -> BegunEpoch:
+    """Begins a new epoch here. Raises WrongStateError, also if `ending`, unless 0, is not the present epoch any more.
+
+    What waited for an epoch that is overtaken by this one is looked at again, and set aside.
+    """
     async with exchange.context.database.transaction() as transaction:
-        begun = await declare_epoch(transaction.connection, exchange.context, exchange.sources)
+        begun = await declare_epoch(transaction.connection, exchange.context, exchange.sources, ending=ending)
         told = {"reason": reason, "previous": begun.previous}
         await record(transaction.connection, entry("custody.epoch_declared", str(begun.epoch), caller, told))
+    await release_of_epoch(exchange.context, begun.epoch)
     return begun
 
 

@@ -75,7 +75,12 @@ async def list_keys(context: BatchContext) -> KeysView:
     own = []
     for key in filter(None, (keys.signing_key, keys.next_signing_key)):
         row = announced.get(key.key_id)
-        state = "signs" if key.key_id == signs else "announced" if row is not None else "in preparation"
+        if key.key_id == signs:
+            state = "signs"
+        elif key is keys.signing_key:
+            state = "replaced"
+        else:
+            state = "announced" if row is not None else "in preparation"
         times = (row.announced_at, row.acknowledged_at) if row is not None else (None, None)
         own.append(OwnKey(key.key_id, state, *times))
     unnoted = sorted((keys.trusted_keys.key_ids | keys.revoked) - noted.keys())

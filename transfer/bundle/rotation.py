@@ -38,8 +38,13 @@ def with_new_version(keyring: Keyring) -> tuple[Keyring, str]:
 
 
 def activated(keyring: Keyring, version: str) -> Keyring:
-    """The keyring that seals with `version`, the one before it retiring. Raises KeyFileError unless it is prepared."""
+    """The keyring that seals with `version`, the one before it retiring; the same one if it does so already.
+
+    Raises KeyFileError for a version that is not in preparation.
+    """
     state = keyring.states.get(version)
+    if state is KeyState.ACTIVE:
+        return keyring
     if state is not KeyState.PRE:
         is_what = "is not in this keyring" if state is None else f"is {state}"
         msg = f"Key version {version} {is_what}; only one in preparation can become active."
@@ -49,8 +54,13 @@ def activated(keyring: Keyring, version: str) -> Keyring:
 
 
 def without(keyring: Keyring, version: str) -> Keyring:
-    """The keyring in which `version` is destroyed; its name stays. Raises KeyFileError for the active one."""
+    """The keyring in which `version` is destroyed; its name stays. The same one if it is so already.
+
+    Raises KeyFileError for the active one.
+    """
     state = keyring.states.get(version)
+    if state is KeyState.DESTROYED:
+        return keyring
     if state not in {KeyState.RETIRING, KeyState.PRE}:
         is_what = "is not in this keyring" if state is None else f"is {state}"
         msg = f"Key version {version} {is_what}; only one that is retiring or in preparation can be destroyed."

@@ -1,5 +1,6 @@
 """`transfer take` and `transfer deliver`: the two ends of every trip with a medium."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from transfer.cli.options import (
 from transfer.cli.output import Output, count_text, printable, size_text, summary_text
 from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.custody.numbers import format_numbers
-from transfer.errors import NoSpaceError
+from transfer.errors import BundleError, NoSpaceError
 from transfer.spool.candidates import Candidate, CarriedFile
 from transfer.spool.deliver import DeliverReport
 from transfer.spool.deliver import deliver as deliver_bundles
@@ -100,7 +101,10 @@ def resend(
                 answer = OpsServiceStub(channel).ResendBundles(request, metadata=caller, timeout=CALL_SECONDS)
             for one in answer.bundles:
                 if one.obstacle:
-                    output.failure(NotWaitingError(f"Number {one.batch.sequence} is not carried: {one.obstacle}."))
+                    message = f"Number {one.batch.sequence} is not carried: {one.obstacle}."
+                    # What is damaged or not sealed yet is put right by an export; all else needs no carrying.
+                    later = "Run the same command again after that." if "export" in one.obstacle else None
+                    output.failure(NotWaitingError(message, next_step=later))
                     wanted.remove(one.batch.sequence)
         with output.progress("taking") as on_progress:
             report = take_bundles(outbox, medium, numbers=frozenset(wanted), on_progress=on_progress)
@@ -110,31 +114,36 @@ def resend(
         if absent:
             unclear = " A damaged file, named below, may be one of them." if 0 in damaged else ""
             output.failure(NotWaitingError(_not_waiting(outbox, absent) + unclear))
-        _say_taken(output, report, medium)
+        _say_taken(output, report, medium, nothing="None of these was taken.")
 
 
 def _not_waiting(outbox: Path, numbers: list[int]) -> str:
     """What became of numbers that do not wait, as far as the folders tell."""
     places = Outbox(outbox)
+    acknowledged, voided = places.acknowledged(), places.voided()
+    # Numbers of an epoch that has ended say nothing of the present one.
+    epoch = max((file.epoch for file in (*places.waiting(), *acknowledged, *voided)), default=0)
     groups: dict[str, list[int]] = {}
-    for what, files in (("acknowledged", places.acknowledged()), ("given up", places.voided())):
-        here = {file.sequence for file in files} & set(numbers)
+    for what, files in (("acknowledged", acknowledged), ("given up", voided)):
+        here = {file.sequence for file in files if file.epoch == epoch} & set(numbers)
         numbers = [number for number in numbers if number not in here]
         if here:
             groups[what] = sorted(here)
     if numbers:
-        groups["not sealed, or cleaned up long after its acknowledgement"] = numbers
+        groups["no file here: not sealed, missing, or cleaned up long after its acknowledgement"] = numbers
     told = "; ".join(f"{format_numbers(group)} ({what})" for what, group in groups.items())
     return f"Not waiting in the outbox: {told}."
 
 
-def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
+def _say_taken(output: Output, report: TakeReport, medium: Path, nothing: str = "Nothing waits to be carried.") -> None:
     for one in report.taken:
         output.line(f"taken  {_carried_text(one)}")
     if report.unwritten is not None:
         output.warning(f"not written down: {printable(report.unwritten.message)}")
     refused = [
-        output.failure(one.error, one.path, _DAMAGED_IN_OUTBOX) | {"path": str(one.path)} for one in report.refused
+        output.failure(one.error, one.path, _DAMAGED_IN_OUTBOX if isinstance(one.error, BundleError) else None)
+        | {"path": str(one.path)}
+        for one in report.refused
     ]
     output.document(
         {
@@ -153,7 +162,7 @@ def _say_taken(output: Output, report: TakeReport, medium: Path) -> None:
         (len(report.left_behind), "left for lack of room"),
         (len(refused), "refused"),
     )
-    output.line(summary_text(counts) or "Nothing waits to be carried.")
+    output.line(summary_text(counts) or nothing)
     named = f" ({report.marker.name})" if report.marker is not None else ""
     output.line(f"{printable(medium)}{named} is safe to remove.", style="bold green")
 
@@ -221,7 +230,9 @@ def _say_delivered(output: Output, report: DeliverReport, medium: Path) -> None:
     elif report.other_direction and not report.already_there:
         networks = {network_name(one.header.destination_network) for one in report.other_direction}
         output.warning(f"nothing here is for this network: carry the medium to the {' and '.join(networks)} network")
-    kept = "was deleted; its journal says what was delivered" if report.marker is not None else "was changed or deleted"
+    # A marked medium's journal is written where the medium can be.
+    noted = report.marker is not None and report.delivered and os.access(medium, os.W_OK)
+    kept = "was deleted; its journal says what was delivered" if noted else "was changed or deleted"
     output.line(f"Nothing on {printable(medium)} {kept}.")
 
 

@@ -144,6 +144,10 @@ def rotate(
     keyring_file: KeyringFile = None,
     signing_key_file: SigningKeyFile = None,
     export_dir: ExportDir = None,
+    at_once: Annotated[
+        bool,
+        typer.Option("--at-once", help="signing: use the new key without its being confirmed, after a theft."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take the next step of a rotation.
@@ -153,14 +157,16 @@ def rotate(
 
     signing: makes the next signing key, which the service announces under the present one. Run again after some trips,
     it puts the new key in the place of the old one, once the service signs with it; until then it says so and changes
-    nothing.
+    nothing. Where the old key was stolen, and so revoked on the other network, nothing that it signs is believed there
+    any more: with --at-once the new one takes its place now, and its public half is brought there by hand.
     """
     output = Output(as_json=as_json)
     with output.refusals():
         if kind is Kind.ENCRYPTION:
             _rotate_encryption(output, _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE"))
         else:
-            _rotate_signing(output, _named(signing_key_file, "--signing-key", "SIGNING_KEY_FILE"), export_dir)
+            path = _named(signing_key_file, "--signing-key", "SIGNING_KEY_FILE")
+            (_replace_signing if at_once else _rotate_signing)(output, path, export_dir)
 
 
 @keys_app.command("activate")
@@ -172,9 +178,13 @@ def activate(version: Version, keyring_file: KeyringFile = None, as_json: AsJson
     output = Output(as_json=as_json)
     with output.refusals():
         path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
-        keyring = activated(Keyring.from_file(path), version)
-        write_keyring(path, keyring)
+        before = Keyring.from_file(path)
+        keyring = activated(before, version)
         output.document({"active": version})
+        if keyring is before:
+            output.line(f"{version} is active already; nothing was changed.")
+            return
+        write_keyring(path, keyring)
         output.line(f"{version} is active; the service seals with it from its next export.")
 
 
@@ -195,14 +205,22 @@ def destroy(
     with output.refusals():
         path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
         outbox, inbox = outbox_of(export_dir), inbox_of(import_dir)
-        keyring = without(Keyring.from_file(path), version)
+        before = Keyring.from_file(path)
+        keyring = without(before, version)
+        output.document({"destroyed": version})
+        if keyring is before:
+            output.line(f"{version} is destroyed already; nothing was changed.")
+            return
         needed = versions_needed(outbox, inbox)[version]
         if needed:
-            msg = f"{count_text(needed, 'bundle')} in this network's folders need key version {version}."
+            verb = "needs" if needed == 1 else "need"
+            msg = f"{count_text(needed, 'bundle')} in this network's folders {verb} key version {version}."
             raise KeyInUseError(msg)
         write_keyring(path, keyring)
-        output.document({"destroyed": version})
         output.line(f"{version} is destroyed here. Whatever it sealed can no longer be opened on this network.")
+        output.line(
+            "Only this network's folders were looked at: what is still on its way under it must be given up there."
+        )
 
 
 @keys_app.command("revoke")
@@ -305,6 +323,24 @@ def _rotate_signing(output: Output, path: Path, export_dir: Path | None) -> None
     )
     output.line(f"On the other network, revoke the old one{when}:")
     output.line(f"  transfer keys revoke {old.hex()}")
+
+
+def _replace_signing(output: Output, path: Path, export_dir: Path | None) -> None:
+    """The next key takes over unconfirmed; made now, if there is none."""
+    outbox = outbox_of(export_dir)
+    coming = next_of(path)
+    key = SigningKey.load(coming) if coming.exists() else make_next_signing_key(path)
+    kept = promote_next_signing_key(path)
+    old = SigningKey.load(kept).key_id
+    waiting = still_signed_with(outbox, old)
+    output.document({"signs": key.key_id.hex(), "retired": str(kept), "waiting": waiting, "step": "done"})
+    output.line(f"{path} is now the new key, {key.key_id.hex()[:16]}; the old one is kept as {kept.name}.")
+    output.line(f"Bring {path.name}.pub to the other network by hand; it goes into its PEER_SIGNING_KEYS_FILE.")
+    if waiting:
+        output.line(
+            f"{count_text(waiting, 'bundle')} that the old key signed and that wait are refused there: give them up,"
+        )
+        output.line("`transfer status` names them: transfer void NUMBERS --reason ...")
 
 
 def _signing_ids(path: Path) -> dict[str, str]:

@@ -35,8 +35,12 @@ def init(
     medium: Medium,
     name: Annotated[str, typer.Option(help="1 to 64 letters, digits, dots, hyphens and underscores.")],
     direction: Annotated[
-        Direction, typer.Option(help="Which way it may carry; `both` for a medium that goes to and fro.")
-    ] = Direction.BOTH,
+        Direction | None,
+        typer.Option(
+            help="Which way it may carry, `both` for one that goes to and fro; without it as before, or both.",
+            show_default=False,
+        ),
+    ] = None,
     rename: Annotated[bool, typer.Option("--rename", help="Give a medium that has a name another one.")] = False,
     replaces: Annotated[
         bool, typer.Option("--replaces", help="Take the name of one that was wiped or is gone; that one is retired.")

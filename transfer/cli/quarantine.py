@@ -1,6 +1,7 @@
 """`transfer quarantine`: refused files, of a service or of an inbox's folder."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -28,12 +29,47 @@ from transfer.cli.access import (
 from transfer.cli.options import AsJson, ImportDir, inbox_of
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.cli.server import CALL_SECONDS, refusals
-from transfer.custody.errors import LaterEpochError
+from transfer.custody.errors import ImplausibleEpochError, LaterEpochError
+from transfer.errors import (
+    FormatVersionError,
+    HashMismatchError,
+    NotABundleError,
+    RequiredFeatureError,
+    SchemaVersionError,
+    TrailingBytesError,
+    TruncatedError,
+    UnknownFieldError,
+    UnknownFlagsError,
+    UnknownKeyVersionError,
+    UnknownSignerError,
+    WrongKeyError,
+)
 from transfer.spool.inbox import Inbox
 from transfer.spool.journal import Journal
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The file's name in quarantine, as `list` shows it.")]
 _PAGE = 200
+# An upgrade, a key or a corrected clock or setting here makes these good.
+_CHANGES_HERE = frozenset(
+    error.defect
+    for error in (
+        FormatVersionError,
+        UnknownFlagsError,
+        SchemaVersionError,
+        RequiredFeatureError,
+        UnknownFieldError,
+        UnknownSignerError,
+        UnknownKeyVersionError,
+        WrongKeyError,
+        ImplausibleEpochError,
+    )
+) | {"unknown"}
+# A key that was revoked or destroyed here never comes back.
+_FOR_GOOD = re.compile("which was (revoked|destroyed) here")
+# Another copy of the same bundle may be whole; this one never will be.
+_BAD_COPIES = frozenset(
+    error.defect for error in (NotABundleError, TruncatedError, TrailingBytesError, HashMismatchError)
+)
 
 quarantine_app = typer.Typer(
     help="Look at refused files, import one again, or delete one. With --server the service does it and audits it.",
@@ -187,11 +223,8 @@ def show(
             ("next", file["next_step"]),
         ):
             output.line(f"{label:<8} {printable(value)}")
-        if file["defect"] == LaterEpochError.defect:
-            output.line(f"then     transfer epoch accept {file['epoch']}", style="bold")
-            output.line("         which brings this file and all others of that epoch back by itself")
-        else:
-            output.line(f"then     transfer quarantine release {printable(file['name'])}")
+        for line in _what_then(file):
+            output.line(line, style="bold")
 
 
 @quarantine_app.command("release")
@@ -234,6 +267,18 @@ def discard(
         quarantine.discard(name)
         output.document({"discarded": name})
         output.line(f"{printable(name)} is deleted.")
+
+
+def _what_then(file: Mapping[str, Any]) -> Iterator[str]:
+    """The command that follows upon the next step, where one helps."""
+    name, defect = printable(file["name"]), file["defect"]
+    if defect == LaterEpochError.defect:
+        yield f"then     transfer epoch accept {file['epoch']}"
+        yield "         which brings this file and all others of that epoch back by itself"
+    elif defect in _CHANGES_HERE and not _FOR_GOOD.search(file["message"]):
+        yield f"then     transfer quarantine release {name}"
+    elif defect in _BAD_COPIES:
+        yield f"then     transfer quarantine discard {name}"
 
 
 def _from_reason(name: str, size: int, reason: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -33,6 +34,7 @@ _CHANNEL_OPTIONS: Final = (
 )
 _UNREACHABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+_ITS_CHECK = "Run the service's `check` on its machine, which says what is away; then the same command again."
 _STATUS_KEY = "grpc-status-details-bin"
 _MAX_MESSAGE = 2000
 _MAX_AUTHORITIES = 4 * 1024 * 1024
@@ -73,7 +75,9 @@ def _authorities(ca_file: Path) -> bytes:
     with ca_file.open("rb") as file:
         data = file.read(_MAX_AUTHORITIES)
     try:
-        x509.load_pem_x509_certificates(data)
+        with warnings.catch_warnings(action="ignore"):
+            # Some authorities of a system's list are of an age that the library is about to refuse.
+            x509.load_pem_x509_certificates(data)
     except ValueError:
         msg = f"{ca_file} holds no certificate in PEM."
         raise FileUnusableError(
@@ -104,10 +108,12 @@ def refusals(address: str) -> Iterator[None]:
 
 def _translated(error: grpc.RpcError, address: str) -> ServerUnreachableError | AccessDeniedError | ServerRefusedError:
     code, details = error.code(), (error.details() or "")[:_MAX_MESSAGE]
-    if code in _UNREACHABLE:
-        cause = printable(details.rsplit("last error: ")[-1].removeprefix("UNKNOWN: ") or code.name)
-        return ServerUnreachableError(f"{address} does not answer: {cause}.", next_step=_tls_hint(cause))
     reason, request_id = _details(error)
+    if code in _UNREACHABLE:
+        cause = printable(details.rsplit("last error: ")[-1].removeprefix("UNKNOWN: ").rstrip(".") or code.name)
+        if reason:
+            return ServerUnreachableError(f"{address} cannot answer now: {cause}.", next_step=_ITS_CHECK)
+        return ServerUnreachableError(f"{address} does not answer: {cause}.", next_step=_tls_hint(cause))
     said = f"{details.rstrip('.') or code.name}" + (f" ({reason})" if reason else "")
     if code in _DENIED:
         return AccessDeniedError(f"{address} refuses access: {said}.", next_step=_NEXT_STEPS.get(reason))

@@ -1,9 +1,12 @@
 """`transfer status`: both streams, from a service or from the folders alone."""
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from airlock.common.v1 import network_pb2
@@ -16,6 +19,7 @@ from airlock.ops.v1.streams_pb2 import (
     StreamBundle,
 )
 from google.protobuf.json_format import MessageToDict
+from grpc import Channel
 
 from transfer.bundle.names import kind_name
 from transfer.cli.access import (
@@ -28,7 +32,7 @@ from transfer.cli.access import (
     service_of,
     signed_in,
 )
-from transfer.cli.errors import SettingMissingError
+from transfer.cli.errors import AccessDeniedError, ServerUnreachableError, SettingMissingError
 from transfer.cli.options import AsJson, ExportDir, ImportDir, inbox_of, outbox_of
 from transfer.cli.output import Output, count_text, printable, size_text
 from transfer.cli.server import CALL_SECONDS, refusals
@@ -65,9 +69,9 @@ def status(
     with output.refusals():
         server = service_of(context, server, "export_dir", "import_dir")
         if server is not None:
-            with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller):
-                stub = OpsServiceStub(channel)
-                _repeat(output, watch, lambda: _of_service(output, stub, caller, server, everything))
+            access = partial(signed_in, server, ca_file, token_file, username, password_file)
+            with ServiceView(output, access, server, everything=everything) as view:
+                _repeat(output, watch, view.show)
             return
         if export_dir is None and import_dir is None:
             msg = "Neither a service nor a folder is named."
@@ -77,11 +81,19 @@ def status(
         _repeat(output, watch, lambda: _of_folders(output, outbox, inbox, everything))
 
 
-def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: ANN401 - a function without arguments
+def _repeat(output: Output, seconds: float | None, show: Callable[[], None]) -> None:
+    """Once, or every so many seconds; then a service that does not answer for a while is shown as that."""
+    shown = False
     while True:
         if seconds is not None:
             output.line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, every {seconds:g} s until Ctrl-C")
-        show()
+        try:
+            show()
+            shown = True
+        except ServerUnreachableError as error:
+            if not shown or seconds is None:
+                raise
+            output.warning(f"{printable(error.message)} It is asked again.")
         if seconds is None:
             return
         try:
@@ -89,6 +101,45 @@ def _repeat(output: Output, seconds: float | None, show: Any) -> None:  # noqa: 
         except KeyboardInterrupt:
             return
         output.clear()
+
+
+class ServiceView:
+    """What a service tells, for as long as somebody watches: a token's time may end meanwhile."""
+
+    def __init__(
+        self,
+        output: Output,
+        access: Callable[[], AbstractContextManager[tuple[Channel, Metadata]]],
+        server: str,
+        *,
+        everything: bool,
+    ) -> None:
+        self._output, self._access, self._server, self._everything = output, access, server, everything
+        self._session = ExitStack()
+        self._signed_in: tuple[OpsServiceStub, Metadata] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._session.close()
+
+    def show(self) -> None:
+        """Both streams, after signing in anew where the last token counts no more."""
+        if self._signed_in is not None:
+            try:
+                self._show(*self._signed_in)
+            except AccessDeniedError:
+                self._signed_in = None
+                self._session.close()
+            else:
+                return
+        channel, caller = self._session.enter_context(self._access())
+        self._signed_in = OpsServiceStub(channel), caller
+        self._show(*self._signed_in)
+
+    def _show(self, stub: OpsServiceStub, caller: Metadata) -> None:
+        _of_service(self._output, stub, caller, self._server, self._everything)
 
 
 def _of_service(output: Output, stub: OpsServiceStub, caller: Metadata, server: str, everything: bool) -> None:

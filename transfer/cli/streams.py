@@ -75,31 +75,35 @@ def declare(
 ) -> None:
     """Begin a new epoch: both networks number from 1 again and send again whatever has no confirmed end.
 
-    Do this where a database was restored, or where `status` shows an alarm. Bundles of the old epoch that are still on
-    their way are then set aside by their receiver.
+    Do this where a database was restored, or where `status` says that exports stand still. Bundles of the old epoch
+    that are still on their way are then set aside by their receiver.
     """
     output = Output(as_json=as_json)
     with output.refusals():
-        request = DeclareEpochRequest(reason=reason_of(reason))
+        why = reason_of(reason)
         with signed_in(server, ca_file, token_file, username, password_file) as (channel, caller), refusals(server):
             stub = OpsServiceStub(channel)
-            if not without_alarm:
-                streams = stub.GetStreams(GetStreamsRequest(), metadata=caller, timeout=CALL_SECONDS)
-                _require_alarm(streams)
+            streams = stub.GetStreams(GetStreamsRequest(), metadata=caller, timeout=CALL_SECONDS)
+            _require_reason(streams, without_alarm=without_alarm)
+            # Whoever was quicker has ended it already.
+            request = DeclareEpochRequest(reason=why, ending_epoch=streams.outgoing.epoch)
             answer = stub.DeclareEpoch(request, metadata=caller, timeout=CALL_SECONDS)
         output.document(_message(answer))
         output.line(f"Epoch {answer.epoch} has begun here, after {answer.previous_epoch}.")
-        output.line("Carry the next bundles to the other network; an operator there must accept it:")
+        output.line(
+            "Carry the next bundles to the other network; if none waits yet, a status bundle is sealed within ten"
+        )
+        output.line("minutes. An operator there must accept it:")
         output.line(f"  transfer epoch accept {answer.epoch}")
 
 
-def _require_alarm(streams: GetStreamsResponse) -> None:
+def _require_reason(streams: GetStreamsResponse, *, without_alarm: bool) -> None:
     """A new epoch costs an operator's trip on both sides; nobody should begin one by mistake, or two."""
-    if streams.outgoing.alarm or streams.incoming.alarm:
-        return
     if streams.incoming.waiting_epoch:
         msg = f"The other network has declared epoch {streams.incoming.waiting_epoch} already."
         raise UsageRefusedError(msg, next_step=f"`transfer epoch accept {streams.incoming.waiting_epoch}` accepts it.")
+    if without_alarm or streams.outgoing.alarm or streams.incoming.alarm:
+        return
     msg = f"No alarm stands in epoch {streams.outgoing.epoch}, so nothing asks for a new one."
     raise UsageRefusedError(msg, next_step="If this network's database was restored just now, say --without-alarm.")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transfer.errors import MarkerError, MediumError, MediumLostError, SpoolError
+from transfer.errors import MarkerError, MediumError, MediumLostError, MediumRetiredError, SpoolError
 from transfer.spool.journal import Journal
-from transfer.spool.marker import make_marker, read_marker
+from transfer.spool.marker import Direction, make_marker, read_marker
 from transfer.spool.media_index import IN_USE, LOST, media_of
 from transfer.spool.noting import named
 from transfer.spool.outbox import Outbox
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from transfer.spool.journal import JournalEntry
-    from transfer.spool.marker import Direction, Marker
+    from transfer.spool.marker import Marker
     from transfer.spool.media_index import KnownMedium
 
 
@@ -46,7 +46,7 @@ class LostMedium:
 def mark(
     medium: Path,
     name: str,
-    direction: Direction,
+    direction: Direction | None = None,
     export_dir: Path | None = None,
     *,
     rename: bool = False,
@@ -55,8 +55,9 @@ def mark(
     """Gives a medium a name; one that is marked already keeps its id, so that what is on it stays known.
 
     `rename` lets a marked one take another name, `replaces` lets it take the name of one that was wiped or is gone,
-    which is then out of use. A damaged marker gives way to the new one. Raises MarkerError, MediumLostError for one
-    that was reported lost and not wiped, MediumMissingError or SpoolError.
+    which is then out of use. Without a direction it keeps the one that it, or the one whose name it takes, had; else it
+    may carry both ways. A damaged marker gives way to the new one. Raises MarkerError, MediumLostError or
+    MediumRetiredError for one that was reported so and not wiped, MediumMissingError or SpoolError.
     """
     try:
         present = read_marker(medium)
@@ -73,8 +74,15 @@ def mark(
             _require_in_use(media.get(own_id))
         namesakes = [one for one in media.values() if one.name == name and one.medium_id != own_id]
         _require_free(namesakes, name, replaces=replaces)
+    if direction is None:
+        direction = present.direction if present is not None else _direction_of(namesakes)
     marker = make_marker(medium, name, direction, present.medium_id if present is not None else None)
     return MarkedMedium(marker, _note_marked(medium, export_dir, marker, namesakes))
+
+
+def _direction_of(namesakes: Sequence[KnownMedium]) -> Direction:
+    known = [Direction(one.direction) for one in namesakes if one.state == IN_USE and one.direction in set(Direction)]
+    return known[-1] if known else Direction.BOTH
 
 
 def _require_free(namesakes: Sequence[KnownMedium], name: str, *, replaces: bool) -> None:
@@ -117,8 +125,11 @@ def require_usable(export_dir: Path, marker: Marker) -> KnownMedium | None:
 
 def _require_in_use(medium: KnownMedium | None) -> None:
     if medium is not None and medium.state != IN_USE:
-        msg = f"The medium {medium.name} was reported {medium.state} on {medium.since}."
-        raise MediumLostError(msg)
+        if medium.state == LOST:
+            msg = f"The medium {medium.name} was reported lost on {medium.since}."
+            raise MediumLostError(msg)
+        msg = f"The medium {medium.name} was put out of use on {medium.since}."
+        raise MediumRetiredError(msg)
 
 
 def report_lost(export_dir: Path, name: str) -> LostMedium:

@@ -80,6 +80,14 @@ class OutboxFile:
             return 0
 
     @property
+    def epoch(self) -> int:
+        """The epoch that its header claims; 0 for a damaged file."""
+        try:
+            return self.ends.header.epoch if self.ends is not None else 0
+        except BundleError:
+            return 0
+
+    @property
     def digest(self) -> bytes | None:
         """The digest in its trailer."""
         return self.ends.digest if self.ends is not None else None

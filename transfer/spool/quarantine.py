@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -92,7 +93,9 @@ class Quarantine:
         return len(self._names())
 
     def files(self) -> list[QuarantinedFile]:
-        """All refused files, the oldest first."""
+        """All refused files, the oldest first. SpoolError if the folder is not there: its disk may not be mounted."""
+        if not self._folder.is_dir():
+            raise spool_error("Listing", self._folder, FileNotFoundError(errno.ENOENT, "No such folder"))
         files = []
         for name in self._names():
             # One may be released or discarded meanwhile.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from transfer.bundle.names import kind_name, sidecar_filename
 from transfer.bundle.peek import peek
 from transfer.bundle.verify import open_regular
-from transfer.errors import BundleError, MediumError, NoSpaceError, SpoolError
+from transfer.errors import BundleError, MediumError, NoSpaceError, PlaceTakenError, SpoolError
 from transfer.spool.candidates import Candidate, CarriedFile, Meter, RefusedFile, hash_open, journalled, same_as
 from transfer.spool.copying import MARGIN_BYTES, Disk, copy_bundle
 from transfer.spool.durable import fsync_directory, make_folder, write_durably
@@ -79,7 +79,8 @@ def take(
                 except NoSpaceError:
                     # The medium had less room than it said. Something smaller may still fit.
                     report.left_behind.append(candidate)
-                except BundleError as error:
+                except (BundleError, PlaceTakenError) as error:
+                    # One bad place keeps nothing else from being carried.
                     report.refused.append(RefusedFile(candidate.path, error, candidate.header.sequence))
             fsync_directory(medium)
         finally:
@@ -144,6 +145,10 @@ def _take_one(
     again: bool,
 ) -> None:
     target = medium / kind_name(candidate.header.kind) / candidate.path.name
+    for place, fits in ((target.parent, target.parent.is_dir()), (target, target.is_file())):
+        if place.exists() and not fits:
+            msg = f"{place} is in the way of a bundle."
+            raise PlaceTakenError(msg)
     source = _open_waiting(export_dir / candidate.path)
     if source is None:
         meter.advance(2 * candidate.size)

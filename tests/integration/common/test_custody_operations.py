@@ -135,9 +135,12 @@ async def test_an_operator_resends_voids_and_begins_an_epoch_and_each_is_audited
     assert await refusal(twice) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
     wrong = response.ops.ResendBundles(streams_pb2.ResendBundlesRequest(numbers="7-3"), metadata=response.bearer)
     assert (await refusal(wrong))[0] is grpc.StatusCode.INVALID_ARGUMENT
-    declare = streams_pb2.DeclareEpochRequest(reason="restored last night's backup")
+    present = (await response.streams()).outgoing.epoch
+    declare = streams_pb2.DeclareEpochRequest(reason="restored last night's backup", ending_epoch=present)
     begun = await response.ops.DeclareEpoch(declare, metadata=response.bearer)
     assert begun.epoch > begun.previous_epoch
+    in_another_shell = response.ops.DeclareEpoch(declare, metadata=response.bearer)
+    assert await refusal(in_another_shell) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
     accept = response.ops.AcceptEpoch(streams_pb2.AcceptEpochRequest(epoch=begun.epoch), metadata=response.bearer)
     assert await refusal(accept) == (grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STATE")
     assert [action for action, _ in await audited(response) if action.startswith("custody.")] == [

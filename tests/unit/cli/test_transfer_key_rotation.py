@@ -48,15 +48,37 @@ def test_an_encryption_key_is_prepared_activated_and_destroyed(station: Station,
     assert shown == "v1       destroyed\nv2       active\n"
 
 
-@pytest.mark.parametrize(
-    ("step", "version"), [("activate", "v1"), ("activate", "v9"), ("destroy", "v1"), ("destroy", "v9")]
-)
+@pytest.mark.parametrize(("step", "version"), [("activate", "v9"), ("destroy", "v1"), ("destroy", "v9")])
 def test_a_step_out_of_its_order_is_refused(station: Station, own: Path, step: str, version: str) -> None:
     before = (own / "keyring.json").read_bytes()
     result = station.run("keys", step, version, ENCRYPTION_KEYRING_FILE=str(own / "keyring.json"))
     assert result.code == 3
     assert "keys show" in result.err
     assert (own / "keyring.json").read_bytes() == before
+
+
+def test_a_step_that_was_taken_already_changes_nothing(station: Station, own: Path) -> None:
+    keyring = own / "keyring.json"
+    station.run("keys", "rotate", "encryption", ENCRYPTION_KEYRING_FILE=str(keyring))
+    for step, version in (("activate", "v2"), ("destroy", "v1")):
+        assert station.run("keys", step, version, ENCRYPTION_KEYRING_FILE=str(keyring)).code == 0
+        before = keyring.read_bytes()
+        again = station.run("keys", step, version, ENCRYPTION_KEYRING_FILE=str(keyring))
+        assert (again.code, "already; nothing was changed" in again.out) == (0, True)
+        assert keyring.read_bytes() == before
+
+
+def test_after_a_theft_the_new_signing_key_is_used_at_once(station: Station, own: Path) -> None:
+    path = own / "request-signing.key"
+    stolen = SigningKey.load(path)
+    station.seal("requests", REQUEST)
+    done = station.run("keys", "rotate", "signing", "--at-once", SIGNING_KEY_FILE=str(path))
+    assert done.code == 0
+    assert "Bring request-signing.key.pub to the other network by hand" in done.out
+    assert "1 bundle that the old key signed" in done.out
+    assert SigningKey.load(path).key_id != stolen.key_id
+    assert TrustedKeys.load(own / "request-signing.key.pub").key_ids == {SigningKey.load(path).key_id}
+    assert not next_of(path).exists()
 
 
 def test_a_signing_key_takes_over_only_once_it_signs(station: Station, own: Path) -> None:

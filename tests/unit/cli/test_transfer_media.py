@@ -203,7 +203,7 @@ def test_a_number_is_carried_once_more_byte_for_byte(station: Station) -> None:
     absent = station.run("resend", "2,3,7-8", station.medium)
     assert absent.code == 1
     assert "3 (given up)" in absent.err
-    assert "7-8 (not sealed" in absent.err
+    assert "7-8 (no file here" in absent.err
     assert station.run("resend", "8-7", station.medium).code == 2
 
 
@@ -230,6 +230,36 @@ def test_a_number_of_an_epoch_that_has_ended_is_not_carried_again(station: Stati
     station.run("resend", "1", station.medium)
     assert [path.name for path in (station.medium / "requests").glob("*.pb.enc")] == [present.name]
     assert ended.exists()
+
+
+def test_what_an_ended_epoch_acknowledged_says_nothing_of_a_number_of_the_present_one(station: Station) -> None:
+    ended = station.seal("requests", REQUEST)
+    ended.rename(station.outbox / "acknowledged" / ended.name)
+    station.seal("requests", REQUEST, epoch=EPOCH + 1)
+    result = station.run("resend", "1", station.medium)
+    assert "1 (no file here" in result.err
+    assert "None of these was taken." in result.out
+
+
+def test_marking_again_keeps_the_direction_unless_another_one_is_given(station: Station) -> None:
+    mark(station, direction="request-to-response")
+    again = station.run("medium", "init", station.medium, "--name", "stick-7", "--json")
+    assert again.document["direction"] == "request-to-response"
+    (station.medium / MARKER_NAME).unlink()
+    wiped = station.run("medium", "init", station.medium, "--name", "stick-7", "--replaces", "--json")
+    assert wiped.document["direction"] == "request-to-response"
+    changed = station.run("medium", "init", station.medium, "--name", "stick-7", "--direction", "both", "--json")
+    assert changed.document["direction"] == "both"
+
+
+def test_what_is_in_the_way_on_a_medium_keeps_nothing_else_from_being_taken(station: Station) -> None:
+    first = station.seal("requests", REQUEST)
+    second = station.seal("requests", REQUEST)
+    (station.medium / "requests" / first.name).mkdir(parents=True)
+    result = station.run("take", station.medium)
+    assert (result.code, "[place-taken]" in result.err) == (1, True)
+    assert "Remove it from the medium" in result.err
+    assert (station.medium / "requests" / second.name).is_file()
 
 
 def test_an_inbox_is_no_outbox_and_an_outbox_no_inbox(station: Station) -> None:

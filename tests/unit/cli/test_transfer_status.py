@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.unit.cli.station import REQUEST
-from transfer.custody.errors import LaterEpochError
-from transfer.errors import UnknownSignerError
+from transfer.cli.errors import AccessDeniedError
+from transfer.cli.output import Output
+from transfer.cli.status import ServiceView
+from transfer.custody.errors import ForkError, LaterEpochError
+from transfer.errors import HashMismatchError, UnknownKeyVersionError, UnknownSignerError, WrongKeyError
 from transfer.spool.inbox import Inbox
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.unit.cli.station import Station
@@ -60,6 +67,48 @@ def test_a_file_of_a_later_epoch_is_brought_back_by_accepting_it(station: Statio
     shown = station.run("quarantine", "show", name).out
     assert "transfer epoch accept 77" in shown
     assert "quarantine release" not in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        (WrongKeyError("Another key."), "release"),
+        (HashMismatchError("Flipped."), "discard"),
+        (UnknownSignerError("Signed with key 77, which was revoked here."), None),
+        (UnknownKeyVersionError("Sealed with key version 'v1', which was destroyed here."), None),
+        (ForkError("Other bytes."), None),
+    ],
+)
+def test_only_a_command_that_helps_is_named(station: Station, error: TransferError, then: str | None) -> None:
+    name = refuse(station, station.seal("requests", REQUEST), error)
+    shown = station.run("quarantine", "show", name).out
+    named = [word for word in ("release", "discard") if f"transfer quarantine {word} {name}" in shown]
+    assert named == ([then] if then else [])
+
+
+def test_whoever_watches_is_signed_in_anew_when_a_token_has_served_its_time() -> None:
+    signed_in: list[str] = []
+
+    @contextmanager
+    def access() -> Iterator[tuple[Any, Any]]:
+        signed_in.append("opened")
+        yield object(), ()
+        signed_in.append("closed")
+
+    class Shown(ServiceView):
+        def _show(self, stub: Any, caller: Any) -> None:
+            seen.append(stub)
+            if len(seen) == 2:
+                raise AccessDeniedError("The access token's time is over.")
+
+    seen: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transfer.cli.status.OpsServiceStub", lambda channel: channel)
+        with Shown(Output(as_json=False), access, "server", everything=False) as view:
+            view.show()
+            view.show()
+    assert signed_in == ["opened", "closed", "opened", "closed"]
+    assert (len(seen), len(set(map(id, seen)))) == (3, 2)
 
 
 def test_a_name_in_quarantine_does_not_grow_when_a_file_is_refused_again(station: Station) -> None:

@@ -304,6 +304,7 @@ def test_a_broken_or_abandoned_reception_leaves_nothing(inbox: Inbox, bundle: Pa
     assert inbox.scan() == []
 
 
-def test_a_missing_inbox_is_empty(tmp_path: Path) -> None:
+def test_a_missing_inbox_brings_nothing_and_its_quarantine_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     assert Inbox(tmp_path / "nowhere").scan() == []
-    assert Inbox(tmp_path / "nowhere").quarantine_folder.files() == []
+    with pytest.raises(SpoolError, match="No such folder"):
+        Inbox(tmp_path / "nowhere").quarantine_folder.files()

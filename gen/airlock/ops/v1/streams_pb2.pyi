@@ -457,16 +457,20 @@ class DeclareEpochRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
+    ENDING_EPOCH_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """For the audit trail: which database was restored, from when."""
+    ending_epoch: _builtins.int
+    """The epoch that is to end; refused if another one is the present one by now. 0 ends whichever it is."""
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
+        ending_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ending_epoch", b"ending_epoch", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
