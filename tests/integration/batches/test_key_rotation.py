@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, select
-from test_operators import accept, declare
-from test_refusals import forge
+from test_operators import accept, declare, void
+from test_refusals import forge, reasons
 
 from common.batches import run_import
 from common.batches.signing_keys import revoke
@@ -122,6 +122,24 @@ async def test_a_revoked_key_counts_no_more_though_a_file_and_a_bundle_name_it(p
     with_old_key = pair.request.with_keys(next_signing_key=None)
     pair.response.take_in(await sent(with_old_key))
     assert [one.defect for one in (await pair.response.scan()).batches] == ["unknown-signer"]
+
+
+async def test_after_a_theft_a_key_that_was_brought_by_hand_takes_over_and_nothing_is_lost(pair: Pair) -> None:
+    await pair.begin()
+    stolen, new = pair.request.context.keys().signing_key, SigningKey(Ed25519PrivateKey.generate())
+    await revoked_at(pair.response, stolen)
+    refused = await sent(pair.request)
+    pair.response.take_in(refused)
+    await pair.response.scan()
+    assert reasons(pair.response) == ["unknown-signer"]
+    pair.request = pair.request.with_keys(signing_key=new)
+    trusted = pair.response.context.keys().trusted_keys.changed(learned=[new.public_bytes], revoked=())
+    pair.response = pair.response.with_keys(trusted_keys=trusted)
+    await void(pair.request, [summary(refused).header.sequence])
+    await pair.request.export()
+    await pair.round_trip()
+    assert await pair.request.states() == Counter(acknowledged=1)
+    assert set((await pair.response.times_applied()).values()) == {1}
 
 
 async def test_a_key_is_announced_only_to_a_peer_that_reads_the_schema(
