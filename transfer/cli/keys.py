@@ -338,9 +338,9 @@ def _replace_signing(output: Output, path: Path, export_dir: Path | None) -> Non
     output.line(f"Bring {path.name}.pub to the other network by hand; it goes into its PEER_SIGNING_KEYS_FILE.")
     if waiting:
         output.line(
-            f"{count_text(waiting, 'bundle')} that the old key signed and that wait are refused there: give them up,"
+            f"What the old key signed and still waits ({count_text(waiting, 'bundle')}) is refused there; give it up:"
         )
-        output.line("`transfer status` names them: transfer void NUMBERS --reason ...")
+        output.line("  transfer void NUMBERS --reason ...   (`transfer status` names them)")
 
 
 def _signing_ids(path: Path) -> dict[str, str]:
