@@ -35,6 +35,7 @@ from transfer.cli.options import (
 from transfer.cli.output import Output, count_text, printable
 from transfer.cli.server import CALL_SECONDS, refusals
 from transfer.spool.key_use import is_signed_with, still_signed_with, versions_needed
+from transfer.spool.outbox import Outbox
 
 Placement = tuple[str, str, str, bool]
 """File, network, setting that names it there, and whether it is secret."""
@@ -180,12 +181,12 @@ def activate(version: Version, keyring_file: KeyringFile = None, as_json: AsJson
         path = _named(keyring_file, "--keyring", "ENCRYPTION_KEYRING_FILE")
         before = Keyring.from_file(path)
         keyring = activated(before, version)
-        output.document({"active": version})
         if keyring is before:
             output.line(f"{version} is active already; nothing was changed.")
-            return
-        write_keyring(path, keyring)
-        output.line(f"{version} is active; the service seals with it from its next export.")
+        else:
+            write_keyring(path, keyring)
+            output.line(f"{version} is active; the service seals with it from its next export.")
+        output.document({"active": version})
 
 
 @keys_app.command("destroy")
@@ -207,20 +208,23 @@ def destroy(
         outbox, inbox = outbox_of(export_dir), inbox_of(import_dir)
         before = Keyring.from_file(path)
         keyring = without(before, version)
-        output.document({"destroyed": version})
         if keyring is before:
             output.line(f"{version} is destroyed already; nothing was changed.")
-            return
-        needed = versions_needed(outbox, inbox)[version]
-        if needed:
-            verb = "needs" if needed == 1 else "need"
-            msg = f"{count_text(needed, 'bundle')} in this network's folders {verb} key version {version}."
-            raise KeyInUseError(msg)
-        write_keyring(path, keyring)
-        output.line(f"{version} is destroyed here. Whatever it sealed can no longer be opened on this network.")
-        output.line(
-            "Only this network's folders were looked at: what is still on its way under it must be given up there."
-        )
+        else:
+            _require_idle(versions_needed(outbox, inbox)[version], version)
+            write_keyring(path, keyring)
+            output.line(f"{version} is destroyed here. Whatever it sealed can no longer be opened on this network.")
+            output.line(
+                "Only this network's folders were looked at: what is still on its way under it must be given up there."
+            )
+        output.document({"destroyed": version})
+
+
+def _require_idle(needed: int, version: str) -> None:
+    if needed:
+        verb = "needs" if needed == 1 else "need"
+        msg = f"{count_text(needed, 'bundle')} in this network's folders {verb} key version {version}."
+        raise KeyInUseError(msg)
 
 
 @keys_app.command("revoke")
@@ -331,14 +335,14 @@ def _replace_signing(output: Output, path: Path, export_dir: Path | None) -> Non
     coming = next_of(path)
     key = SigningKey.load(coming) if coming.exists() else make_next_signing_key(path)
     kept = promote_next_signing_key(path)
-    old = SigningKey.load(kept).key_id
-    waiting = still_signed_with(outbox, old)
+    # Whatever key signed it: this may be the second run after a first one that was killed.
+    waiting = len(Outbox(outbox).waiting()) - still_signed_with(outbox, key.key_id)
     output.document({"signs": key.key_id.hex(), "retired": str(kept), "waiting": waiting, "step": "done"})
     output.line(f"{path} is now the new key, {key.key_id.hex()[:16]}; the old one is kept as {kept.name}.")
     output.line(f"Bring {path.name}.pub to the other network by hand; it goes into its PEER_SIGNING_KEYS_FILE.")
     if waiting:
         output.line(
-            f"What the old key signed and still waits ({count_text(waiting, 'bundle')}) is refused there; give it up:"
+            f"What an old key signed and still waits ({count_text(waiting, 'bundle')}) is refused there; give it up:"
         )
         output.line("  transfer void NUMBERS --reason ...   (`transfer status` names them)")
 

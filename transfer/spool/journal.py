@@ -133,11 +133,11 @@ class Journal:
         with self._reading() as file:
             if file is None:
                 return
-            tail = os.fstat(file.fileno()).st_size - (MAX_READ if and_the_tail else 0)
+            tail = os.fstat(file.fileno()).st_size - MAX_READ
             position = 0
             while line := file.readline(MAX_LINE + 1):
                 position += len(line)
-                if position > tail or any(text in line for text in texts):
+                if (and_the_tail and position > tail) or any(text in line for text in texts):
                     yield from entries_of([line.rstrip(b"\n")])
 
     @contextlib.contextmanager

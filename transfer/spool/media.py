@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from transfer.errors import MarkerError, MediumError, MediumLostError, MediumRetiredError, SpoolError
 from transfer.spool.journal import Journal
 from transfer.spool.marker import Direction, make_marker, read_marker
-from transfer.spool.media_index import IN_USE, LOST, media_of
+from transfer.spool.media_index import IN_USE, LOST, media_called, medium_of
 from transfer.spool.noting import named
 from transfer.spool.outbox import Outbox
 
@@ -68,11 +68,10 @@ def mark(
         raise MarkerError(msg, next_step="With --rename it takes the new name, and what is on it stays known.")
     namesakes: list[KnownMedium] = []
     if export_dir is not None:
-        own_id = str(present.medium_id) if present is not None else None
-        media = media_of(export_dir, name, *([own_id] if own_id is not None else []))
-        if own_id is not None:
-            _require_in_use(media.get(own_id))
-        namesakes = [one for one in media.values() if one.name == name and one.medium_id != own_id]
+        own_id = str(present.medium_id) if present is not None else ""
+        if own_id:
+            _require_in_use(medium_of(export_dir, own_id))
+        namesakes = [one for one in media_called(export_dir, name) if one.medium_id != own_id]
         _require_free(namesakes, name, replaces=replaces)
     if direction is None:
         direction = present.direction if present is not None else _direction_of(namesakes)
@@ -118,7 +117,7 @@ def _note_marked(
 
 def require_usable(export_dir: Path, marker: Marker) -> KnownMedium | None:
     """What is known of a marked medium. Raises MediumLostError for one that was reported lost or retired here."""
-    medium = media_of(export_dir, str(marker.medium_id)).get(str(marker.medium_id))
+    medium = medium_of(export_dir, str(marker.medium_id))
     _require_in_use(medium)
     return medium
 
@@ -161,7 +160,7 @@ def retire(export_dir: Path, name: str) -> None:
 
 
 def _of_name(export_dir: Path, name: str) -> list[KnownMedium]:
-    media = [one for one in media_of(export_dir, name).values() if one.name == name]
+    media = media_called(export_dir, name)
     if not media:
         msg = f"This network knows of no medium {name!r}."
         raise MediumError(msg, next_step="`transfer medium list` shows those that it knows.")

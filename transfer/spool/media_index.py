@@ -93,15 +93,21 @@ def all_media(spool: Path) -> dict[str, KnownMedium]:
     return known_media(Journal.of_spool(spool).search(_MARKINGS | _STATES.keys(), and_the_tail=True))
 
 
-def media_of(spool: Path, *names_or_ids: str) -> dict[str, KnownMedium]:
-    """The media that have or ever had one of these names or ids, by id, with everything that was ever put on them.
+def medium_of(spool: Path, medium_id: str) -> KnownMedium | None:
+    """The medium with this id, with everything that was ever put on it; None if it is not known. Raises SpoolError."""
+    return known_media(Journal.of_spool(spool).search([medium_id])).get(medium_id)
 
-    A decision about a medium needs all that was written of it, for it may come back years later. Raises SpoolError.
+
+def media_called(spool: Path, name: str) -> list[KnownMedium]:
+    """The media that have this name now, each with everything that was ever put on it. Raises SpoolError.
+
+    A decision about a medium needs all that was written of it, for it may come back years later.
     """
     journal = Journal.of_spool(spool)
-    ids = {entry.medium_id for entry in journal.search(names_or_ids) if entry.medium_id}
+    # What was put on a medium before it was renamed stands under its earlier name.
+    ids = {entry.medium_id for entry in journal.search([name]) if entry.medium == name and entry.medium_id}
     media = known_media(journal.search(ids)) if ids else {}
-    return {medium_id: medium for medium_id, medium in media.items() if medium_id in ids}
+    return [medium for medium_id, medium in media.items() if medium_id in ids and medium.name == name]
 
 
 def known_media(entries: Iterable[JournalEntry], media: dict[str, KnownMedium] | None = None) -> dict[str, KnownMedium]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transfer.errors import SpoolError
 from transfer.spool.journal import Journal
-from transfer.spool.media_index import media_of
+from transfer.spool.media_index import medium_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def write_down(
         with contextlib.suppress(SpoolError):
             Journal.of_medium(medium).write(*(entry for entry in entries if entry.action != "held"))
     try:
-        if marker is not None and not media_of(spool, str(marker.medium_id)):
+        if marker is not None and medium_of(spool, str(marker.medium_id)) is None:
             # It was marked elsewhere, and its direction is news here: before what was carried with it.
             met = journal.entry("met", **named(marker), note=marker.direction.value)
             entries.insert(0, replace(met, at=entries[0].at))

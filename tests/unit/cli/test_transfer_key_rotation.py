@@ -37,8 +37,8 @@ def test_an_encryption_key_is_prepared_activated_and_destroyed(station: Station,
     assert Keyring.from_file(keyring).current == "v1"
     bundle = station.seal("requests", REQUEST)
     assert station.run("keys", "activate", "v2", ENCRYPTION_KEYRING_FILE=str(keyring)).code == 0
-    early = station.run("keys", "destroy", "v1", ENCRYPTION_KEYRING_FILE=str(keyring))
-    assert (early.code, "[key-in-use]" in early.err) == (1, True)
+    early = station.run("keys", "destroy", "v1", "--json", ENCRYPTION_KEYRING_FILE=str(keyring))
+    assert (early.code, early.document["error"]["defect"]) == (1, "key-in-use"), "one document, and no other before it"
     bundle.unlink()
     typo = station.run("keys", "destroy", "v1", EXPORT_DIR="/typo", ENCRYPTION_KEYRING_FILE=str(keyring))
     assert typo.code == 3, "a folder that is not there holds no proof"
@@ -79,6 +79,8 @@ def test_after_a_theft_the_new_signing_key_is_used_at_once(station: Station, own
     assert SigningKey.load(path).key_id != stolen.key_id
     assert TrustedKeys.load(own / "request-signing.key.pub").key_ids == {SigningKey.load(path).key_id}
     assert not next_of(path).exists()
+    again = station.run("keys", "rotate", "signing", "--at-once", SIGNING_KEY_FILE=str(path))
+    assert "still waits (1 bundle) is refused there" in again.out, "the stolen key signed it, two keys ago"
 
 
 def test_a_signing_key_takes_over_only_once_it_signs(station: Station, own: Path) -> None:
