@@ -67,8 +67,7 @@ class App:
         """Stores what was accepted, then closes every connection."""
         await self.writer.close()
         await self.changes.close()
-        await self.auth.revocations.close()
-        self.auth.hasher.close()
+        await self.auth.close()
         await self.broker.shutdown()
         await self.redis.aclose()
         await self.database.close()
@@ -114,6 +113,7 @@ async def build_app(
         writer=writer,
         cache=cache,
         changes=changes,
+        policy=auth.policy,
         allowed_indices=frozenset(settings.allowed_indices),
     )
     shared = shared_services(
@@ -123,7 +123,7 @@ async def build_app(
         jobs=jobs(settings),
         checks=standard_checks(settings, database),
     )
-    await auth.revocations.start()
+    await auth.start()
     return App(
         database=database,
         auth=auth,

@@ -78,8 +78,7 @@ class App:
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self.auth.revocations.close()
-        self.auth.hasher.close()
+        await self.auth.close()
         await self.engine.close()
         await self.broker.shutdown()
         await self.redis.aclose()
@@ -119,7 +118,7 @@ async def build_app(
         jobs=jobs(settings),
         checks=[*standard_checks(settings, database), EngineCheck(engine)],
     )
-    await auth.revocations.start()
+    await auth.start()
     return App(
         database=database,
         auth=auth,

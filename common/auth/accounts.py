@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.policy.limits import UserLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -21,7 +23,7 @@ class Account:
     full_name: str
     role: str
     profile_type: str
-    priority: int
+    limits: UserLimits
     is_active: bool
     password_hash: str
 

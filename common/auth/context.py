@@ -10,6 +10,7 @@ from common.auth.passwords import PasswordHasher
 from common.auth.revocations import Revocations
 from common.auth.tokens import TokenIssuer
 from common.clock import now
+from common.policy.live import LivePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,29 +31,39 @@ class AuthContext:
     hasher: PasswordHasher
     tokens: TokenIssuer
     revocations: Revocations
+    policy: LivePolicy
     refresh_lifetime: timedelta = timedelta(days=7)
     clock: Callable[[], datetime] = field(default=now)
 
     @classmethod
     def from_settings(cls, settings: NetworkSettings, database: Database, directory: AccountDirectory) -> Self:
-        """The parts that `settings` describe. The revocations are still to be started, and to be closed."""
+        """The parts that `settings` describe. It is still to be started, and to be closed."""
         tokens = TokenIssuer.from_settings(settings)
         # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
-        listens = settings.database_prepared_statements
-        revocations = Revocations(
-            database,
-            token_lifetime=tokens.lifetime,
-            poll_seconds=settings.session_poll_seconds,
-            listen_url=database.url if listens else None,
-        )
+        listen_url = database.url if settings.database_prepared_statements else None
+        poll_seconds = settings.session_poll_seconds
         return cls(
             database=database,
             directory=directory,
             hasher=PasswordHasher.from_settings(settings),
             tokens=tokens,
-            revocations=revocations,
+            revocations=Revocations(
+                database, token_lifetime=tokens.lifetime, poll_seconds=poll_seconds, listen_url=listen_url
+            ),
+            policy=LivePolicy(database, poll_seconds=poll_seconds, listen_url=listen_url),
             refresh_lifetime=timedelta(days=settings.refresh_expiry_days),
         )
+
+    async def start(self) -> None:
+        """Reads what is kept in memory, failing if the database cannot be read, and then keeps it fresh."""
+        await self.revocations.start()
+        await self.policy.start()
+
+    async def close(self) -> None:
+        """Stops what `start` began, and the threads in which passwords are hashed."""
+        await self.policy.close()
+        await self.revocations.close()
+        self.hasher.close()
 
     def authenticate(self, token: str) -> Principal:
         """The caller whom an access token names. Raises TokenInvalid-, TokenExpired- or SessionEndedError."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airlock.common.v1.permission_pb2 import Permission
 
+    from common.policy.limits import UserLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -25,7 +27,7 @@ class Principal:
     role: str
     session_id: UUID
     permissions: frozenset[Permission.ValueType]
-    priority: int
+    limits: UserLimits
     profile_type: str
 
     def may(self, permission: Permission.ValueType) -> bool:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-import structlog
 from sqlalchemy import func, select
 
 from common.auth.sessions import CHANNEL
 from common.auth.tables import session_endings
-from common.cancellation import cancel_and_wait
 from common.clock import now
+from common.database.watch import Watch
 from common.errors import SessionEndedError
 
 if TYPE_CHECKING:
@@ -24,18 +20,12 @@ if TYPE_CHECKING:
     from common.auth.tokens import VerifiedToken
     from common.database.transaction import Database
 
-log = structlog.get_logger("common.auth")
-
 OVERLAP: Final = timedelta(minutes=10)
 """A row is stamped before its transaction commits; each poll looks this far back again for late ones."""
-LISTEN_RETRY_SECONDS: Final = 5.0
 
 
 class Revocations:
-    """One process's copy of what was ended within the life of an access token.
-
-    A poll keeps it fresh on its own; the LISTEN connection only makes it faster and may be missing (behind PgBouncer).
-    """
+    """One process's copy of what was ended within the life of an access token."""
 
     def __init__(
         self,
@@ -49,26 +39,21 @@ class Revocations:
         """`listen_url` is a libpq URL of a server that keeps sessions; None polls only."""
         self._database = database
         self._token_lifetime = token_lifetime
-        self._poll_seconds = poll_seconds
-        self._listen_url = listen_url
+        self._watch = Watch(
+            "revocations", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, listen_url=listen_url
+        )
         self._clock = clock
         self._sessions: dict[UUID, datetime] = {}
         self._users: dict[UUID, datetime] = {}
         self._seen_up_to: datetime | None = None
-        self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Loads the table once, failing if the database cannot be read, and then keeps it fresh."""
-        await self.refresh()
-        self._tasks.append(asyncio.create_task(self._poll(), name="revocations-poll"))
-        if self._listen_url:
-            self._tasks.append(asyncio.create_task(self._listen(self._listen_url), name="revocations-listen"))
+        await self._watch.start()
 
     async def close(self) -> None:
         """Stops refreshing."""
-        await cancel_and_wait(*self._tasks)
-        self._tasks.clear()
+        await self._watch.close()
 
     def check(self, token: VerifiedToken) -> None:
         """Raises SessionEndedError if the token's session is known to be over."""
@@ -99,32 +84,3 @@ class Revocations:
             else:
                 self._users[user_id] = max(ended_at, self._users.get(user_id, ended_at))
         self._seen_up_to = database_time
-
-    async def _poll(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
-                    await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self.refresh()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the next poll tries again.
-                log.warning("revocations_not_refreshed", error=type(error).__name__)
-
-    async def _listen(self, url: str) -> None:
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(
-                    _libpq_url(url), autocommit=True, connect_timeout=5, keepalives_idle=30
-                ) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self._wake.set()
-                    async for _notice in connection.notifies():
-                        self._wake.set()
-            except psycopg.Error as error:
-                log.info("revocations_polled_only", error=type(error).__name__)
-            await asyncio.sleep(LISTEN_RETRY_SECONDS)
-
-
-def _libpq_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://", 1)

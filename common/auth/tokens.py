@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from common.auth.permissions import permissions_of
 from common.auth.principal import Principal
 from common.clock import now
 from common.errors import TokenExpiredError, TokenInvalidError
+from common.policy.limits import BASIC, LIMIT_NAMES, RateLimits, UserLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ class TokenIssuer:
             "auth_time": signed_in_at.timestamp(),
             "username": account.username,
             "role": account.role,
-            "priority": account.priority,
+            **_limit_claims(account.limits),
             "profile_type": account.profile_type,
         }
         return AccessToken(jwt.encode(claims, self._secret, ALGORITHM), int(self.lifetime.total_seconds()))
@@ -147,10 +148,29 @@ def _verified(claims: dict[str, Any]) -> VerifiedToken:
             role=role,
             session_id=UUID(claims["sid"]),
             permissions=permissions_of(role),
-            priority=int(claims["priority"]),
+            limits=_limits(claims),
             profile_type=str(claims.get("profile_type", "")),
         ),
         signed_in_at=datetime.fromtimestamp(float(claims["auth_time"]), UTC),
+    )
+
+
+def _limit_claims(limits: UserLimits) -> dict[str, Any]:
+    rates = limits.rates
+    return {
+        "rates": [rates.per_minute, rates.per_hour, rates.per_day],
+        "priority": limits.priority,
+        "inherits": sorted(limits.inherits),
+    }
+
+
+def _limits(claims: dict[str, Any]) -> UserLimits:
+    """A token from before an upgrade says nothing of rates; its hour is over soon."""
+    per_minute, per_hour, per_day = map(int, claims.get("rates", astuple(BASIC.rates)))
+    return UserLimits(
+        RateLimits(per_minute, per_hour, per_day),
+        int(claims["priority"]),
+        frozenset(map(str, claims.get("inherits", LIMIT_NAMES))),
     )
 
 

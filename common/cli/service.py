@@ -29,7 +29,7 @@ class ServiceApp(Protocol):
 
     @property
     def auth(self) -> AuthContext:
-        """Sign-in, its revocations started."""
+        """Sign-in, started; the app closes it."""
         ...
 
     @property

@@ -58,7 +58,7 @@ class AuthHandler(AuthServiceServicer):
             full_name=account.full_name,
             role=principal.role,
             profile_type=account.profile_type,
-            priority=account.priority,
+            priority=self._auth.policy.current.limits_of(account.limits, account.profile_type).priority,
             permissions=sorted(principal.permissions),
         )
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from common.database.metadata import NAMING
 from request_svc.domain.request import FailureReason
@@ -60,6 +60,10 @@ users = Table(
     Column("priority", Integer, nullable=False, server_default="5"),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("revision", BigInteger, nullable=False),
+    # Which limits are those of the profile type instead of the columns above.
+    Column("inherits", ARRAY(String(30)), nullable=False, server_default=text("'{}'")),
+    # Raised whenever all sessions of the user were ended.
+    Column("session_version", Integer, nullable=False, server_default=text("0")),
     Column("synced_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
     # The users bundle that last held this row, and since when a snapshot does not know it.
     Column("import_batch_id", Uuid, nullable=False),

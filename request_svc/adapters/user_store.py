@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, func, select
 
 from common.auth.accounts import Account
+from common.policy.limits import RateLimits, UserLimits
 from request_svc.adapters.tables import users
 from request_svc.domain.user import ReplicatedUser
 
@@ -83,7 +84,11 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
         full_name=row.full_name,
         role=row.role,
         profile_type=row.profile_type,
-        priority=row.priority,
+        limits=UserLimits(
+            RateLimits(row.rate_limit_per_minute, row.rate_limit_per_hour, row.rate_limit_per_day),
+            row.priority,
+            frozenset(row.inherits),
+        ),
         is_active=row.is_active,
         password_hash=row.hashed_password,
     )
@@ -102,6 +107,7 @@ def _user(row: Row[*tuple[Any, ...]]) -> ReplicatedUser:
         rate_limit_per_day=row.rate_limit_per_day,
         priority=row.priority,
         is_active=row.is_active,
+        inherits=tuple(row.inherits),
         revision=row.revision,
         synced_at=row.synced_at,
     )

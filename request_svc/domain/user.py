@@ -25,5 +25,6 @@ class ReplicatedUser:
     rate_limit_per_day: int
     priority: int
     is_active: bool
+    inherits: tuple[str, ...]
     revision: int
     synced_at: datetime

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import grpc
 
     from common.database.transaction import Database
+    from common.policy.live import LivePolicy
     from request_svc.ports import AnswerCache, RequestChanges, RequestStore, RequestWriter, ResponseStore
 
 DEFAULT_WATCH_SECONDS: Final = 600
@@ -54,6 +55,7 @@ class RequestParts:
     writer: RequestWriter
     cache: AnswerCache
     changes: RequestChanges
+    policy: LivePolicy
     allowed_indices: Collection[str]
     limits: QueryLimits = field(default_factory=QueryLimits)
     clock: Callable[[], datetime] = clock.now
@@ -70,13 +72,14 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
     ) -> messages.SubmitRequestResponse:
         """See the proto."""
         parts = self._parts
-        now = parts.clock()
+        now, principal = parts.clock(), current_principal()
         stored = await submit_request(
             _question(request),
             request_id=uuid4(),
-            caller=current_principal(),
+            caller=principal,
             origin=current_caller(),
             now=now,
+            own_priority=parts.policy.limits_of(principal).priority,
             limits=parts.limits,
             allowed_indices=parts.allowed_indices,
             writer=parts.writer,

@@ -58,6 +58,7 @@ async def submit_request(
     caller: Principal,
     origin: Caller,
     now: datetime,
+    own_priority: int,
     limits: QueryLimits,
     allowed_indices: Collection[str],
     writer: RequestWriter,
@@ -67,7 +68,7 @@ async def submit_request(
     """The request as stored under `request_id`, or the one that the same key and question gave before."""
     check_index_allowed(question.index, allowed_indices)
     _check_options(question, now)
-    priority = effective_priority(question.priority, caller.priority, may_raise=caller.may_raise_priority)
+    priority = effective_priority(question.priority, own_priority, may_raise=caller.may_raise_priority)
     search, body = _read(question)
     check_search(search, limits)
     normal = normal_form(search)

@@ -53,7 +53,7 @@ def account_of(user: User) -> Account:
         full_name=user.full_name,
         role=user.role.value,
         profile_type=user.profile_type,
-        priority=user.priority,
+        limits=user.limits,
         is_active=user.is_active,
         password_hash=user.hashed_password,
     )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from common.database.metadata import NAMING
+from common.policy.tables import profile_types
 
 response_metadata = MetaData(naming_convention=NAMING)
 
@@ -40,7 +41,9 @@ users = Table(
     Column("hashed_password", String(255), nullable=False),
     Column("full_name", String(255), nullable=False, server_default=""),
     Column("role", String(20), nullable=False, server_default="user"),
-    Column("profile_type", String(50), nullable=False, server_default="basic"),
+    Column(
+        "profile_type", String(50), ForeignKey(profile_types.c.name), nullable=False, server_default=text("'basic'")
+    ),
     Column("rate_limit_per_minute", Integer, nullable=False, server_default=text("10")),
     Column("rate_limit_per_hour", Integer, nullable=False, server_default=text("100")),
     Column("rate_limit_per_day", Integer, nullable=False, server_default=text("500")),
@@ -48,11 +51,14 @@ users = Table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     # From the counter row, taken in the transaction of the change.
     Column("revision", BigInteger, nullable=False),
+    # Which limits are those of the profile type instead of the columns above.
+    Column("inherits", ARRAY(String(30)), nullable=False, server_default=text("'{}'")),
+    # Raised whenever all sessions of the user were ended.
+    Column("session_version", Integer, nullable=False, server_default=text("0")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("last_login", DateTime(timezone=True)),
     CheckConstraint("role IN ('user', 'operator', 'admin', 'system')", name="role"),
-    CheckConstraint("profile_type IN ('basic', 'premium', 'enterprise', 'admin')", name="profile_type"),
     CheckConstraint("priority BETWEEN 1 AND 10", name="priority"),
     Index("uq_users_username", text("lower(username)"), unique=True),
     Index("uq_users_email", text("lower(email)"), unique=True),
@@ -73,6 +79,20 @@ revision_counters = Table(
     response_metadata,
     Column("kind", String(50), primary_key=True),
     Column("revision", BigInteger, nullable=False),
+)
+
+# Every content that a row of the policy ever had, with who made it so and when.
+policy_versions = Table(
+    "policy_versions",
+    response_metadata,
+    Column("subject", String(20), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    # None: the row was removed.
+    Column("content", JSONB(none_as_null=True)),
+    Column("changed_by", Uuid),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    CheckConstraint("subject IN ('profile_type', 'setting', 'index')", name="subject"),
 )
 
 incoming_requests = Table(

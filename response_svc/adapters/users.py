@@ -96,7 +96,7 @@ class PostgresUsers:
 def user_of(row: Row[*tuple[Any, ...]]) -> User:
     """The user that a row of the table holds."""
     values = dict(row._mapping)  # noqa: SLF001 - the documented way to read a row by name.
-    return User(**{**values, "role": Role(values["role"])})
+    return User(**{**values, "role": Role(values["role"]), "inherits": tuple(values["inherits"])})
 
 
 def taken(error: IntegrityError) -> AlreadyExistsError:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from common.errors import WrongStateError
+from common.policy.limits import RateLimits, UserLimits
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,6 +43,16 @@ class User:
     created_at: datetime
     updated_at: datetime
     last_login: datetime | None = None
+    inherits: tuple[str, ...] = ()
+    """The limits that are those of the profile type; the user's own count where no such profile type is known."""
+    session_version: int = 0
+    """Raised whenever all his sessions are ended, so that the other network ends them too."""
+
+    @property
+    def limits(self) -> UserLimits:
+        """His limits as sign-in knows them."""
+        rates = RateLimits(self.rate_limit_per_minute, self.rate_limit_per_hour, self.rate_limit_per_day)
+        return UserLimits(rates, self.priority, frozenset(self.inherits))
 
 
 @dataclass(frozen=True, slots=True)

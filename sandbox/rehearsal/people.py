@@ -10,6 +10,7 @@ from uuid import UUID
 
 from common.auth.principal import Principal
 from common.errors import AirlockError
+from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from common.search.limits import QueryLimits
 from request_svc.adapters.request_store import SqlRequestStore
@@ -89,6 +90,7 @@ class People:
                 caller=_principal(user),
                 origin=CALLER,
                 now=now,
+                own_priority=BASIC.priority,
                 limits=QueryLimits(),
                 allowed_indices=request.settings.allowed_indices,
                 writer=request.app.writer,
@@ -101,7 +103,7 @@ class People:
     async def cancel(self, request: Side, choose: random.Random) -> None:
         """Somebody gives one of his open requests up."""
         rows = await request.rows(
-            "SELECT r.id AS request_id, u.id, u.username, u.role, u.priority, u.profile_type FROM requests r "
+            "SELECT r.id AS request_id, u.id, u.username, u.role, u.profile_type FROM requests r "
             "JOIN users u ON u.id = r.user_id WHERE r.status NOT IN ('completed', 'failed', 'cancelled') ORDER BY r.id"
         )
         if rows:
@@ -137,6 +139,6 @@ def _principal(row: Any) -> Principal:  # noqa: ANN401 - a row with a user's col
         role=row.role,
         session_id=UUID(int=0),
         permissions=frozenset(),
-        priority=row.priority,
+        limits=BASIC,
         profile_type=row.profile_type,
     )

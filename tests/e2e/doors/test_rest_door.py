@@ -14,6 +14,7 @@ import pytest
 from common.auth.accounts import Account
 from common.auth.tokens import TokenIssuer
 from common.clock import now
+from common.policy.limits import BASIC
 from sandbox.clients import rest_client
 from tests.e2e.doors.running import ANALYST
 
@@ -194,7 +195,7 @@ def forged_token(running: Running, secret: str, *, age: timedelta) -> str:
         full_name="",
         role="user",
         profile_type="basic",
-        priority=5,
+        limits=BASIC,
         is_active=True,
         password_hash="",
     )

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 import common.audit.tables
 import common.auth.tables
-import common.jobs.tables  # noqa: F401 - these three declare their tables.
+import common.jobs.tables
+import common.policy.tables  # noqa: F401 - these declare their tables.
 from common.auth.accounts import Account
 from common.auth.context import AuthContext
 from common.auth.passwords import PasswordHasher
@@ -20,6 +21,8 @@ from common.auth.sign_in import sign_in
 from common.auth.tokens import TokenIssuer
 from common.database.metadata import shared_metadata
 from common.database.transaction import Database
+from common.policy.limits import BASIC
+from common.policy.live import LivePolicy
 from tests.integration.common.accounts import CALLER, PASSWORD, Accounts
 from tests.integration.common.operating import Network, Networks
 
@@ -55,7 +58,7 @@ async def accounts(hasher: PasswordHasher) -> Accounts:
             full_name="Sara",
             role="user",
             profile_type="basic",
-            priority=5,
+            limits=BASIC,
             is_active=True,
             password_hash=await hasher.hash(PASSWORD),
         )
@@ -72,9 +75,16 @@ def sara(accounts: Accounts) -> Account:
 async def auth(database: Database, accounts: Accounts, hasher: PasswordHasher) -> AsyncIterator[AuthContext]:
     tokens = TokenIssuer(network="request", secret="0123456789" * 4, lifetime=timedelta(hours=1))
     revocations = Revocations(database, token_lifetime=tokens.lifetime, poll_seconds=0.2)
-    yield AuthContext(database=database, directory=accounts, hasher=hasher, tokens=tokens, revocations=revocations)
-    await revocations.close()
-    hasher.close()
+    made = AuthContext(
+        database=database,
+        directory=accounts,
+        hasher=hasher,
+        tokens=tokens,
+        revocations=revocations,
+        policy=LivePolicy(database, poll_seconds=0.2),
+    )
+    yield made
+    await made.close()
 
 
 @pytest_asyncio.fixture

@@ -15,6 +15,7 @@ from common.auth.revocations import Revocations
 from common.auth.sign_in import sign_in
 from common.auth.tokens import TokenIssuer
 from common.errors import CredentialsWrongError
+from common.policy.live import LivePolicy
 from tests.integration.common.accounts import CALLER
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ async def a_deactivation_meanwhile_shuts_out(
         hasher=PasswordHasher.cheapest(),
         tokens=tokens,
         revocations=Revocations(database, token_lifetime=tokens.lifetime),
+        policy=LivePolicy(database),
     )
     async with database.transaction() as changing:
         await changing.connection.execute(text("UPDATE users SET is_active = false WHERE id = :id"), {"id": user_id})

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from common.auth.permissions import permissions_of
 from common.auth.principal import Principal
 from common.batches.ports import IncomingBatch, OutgoingBatch
+from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from common.search.limits import QueryLimits
 from request_svc.adapters.export_requests import RequestExportSource
@@ -85,14 +86,14 @@ def user_id(name: str) -> UUID:
     return UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=4)
 
 
-def principal(name: str = "sara", role: str = "user", priority: int = 5) -> Principal:
+def principal(name: str = "sara", role: str = "user") -> Principal:
     return Principal(
         user_id=user_id(name),
         username=name,
         role=role,
         session_id=uuid4(),
         permissions=permissions_of(role),
-        priority=priority,
+        limits=BASIC,
         profile_type="basic",
     )
 
@@ -163,6 +164,7 @@ class World:
             caller=caller or principal(),
             origin=Caller(request_id=str(uuid4()), address="192.0.2.7", user_agent="tests"),
             now=now,
+            own_priority=BASIC.priority,
             limits=QueryLimits(),
             allowed_indices={INDEX, "flights"},
             writer=self.writer,

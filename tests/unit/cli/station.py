@@ -51,6 +51,7 @@ TABLE_STATE = {
         "snapshot": True,
         "since_revision": 0,
         "revision": 3,
+        "session_version": 0,
         "row_count": 1,
         "table_digest": "ab" * 32,
     }

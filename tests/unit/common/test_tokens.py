@@ -16,6 +16,7 @@ from airlock.common.v1 import permission_pb2
 from common.auth.accounts import Account
 from common.auth.tokens import TokenIssuer, new_refresh_token, refresh_token_hash
 from common.errors import TokenExpiredError, TokenInvalidError
+from common.policy.limits import RateLimits, UserLimits
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 ACCOUNT = Account(
@@ -24,7 +25,7 @@ ACCOUNT = Account(
     full_name="Sara",
     role="operator",
     profile_type="premium",
-    priority=7,
+    limits=UserLimits(RateLimits(20, 300, 4000), 7, frozenset({"rate_limit_per_day"})),
     is_active=True,
     password_hash="",
 )
@@ -50,7 +51,7 @@ def test_a_token_says_who_calls() -> None:
     verified = issuer().verify(issuer().issue(ACCOUNT, session, at).text)
     principal = verified.principal
     assert (principal.user_id, principal.session_id) == (ACCOUNT.user_id, session)
-    assert (principal.username, principal.role, principal.priority) == ("sara", "operator", 7)
+    assert (principal.username, principal.role, principal.limits) == ("sara", "operator", ACCOUNT.limits)
     assert principal.profile_type == "premium"
     assert principal.may(permission_pb2.PERMISSION_OPERATE)
     assert abs(verified.signed_in_at - at) < timedelta(milliseconds=1)

@@ -51,6 +51,9 @@ class Record(_message.Message):
     RESPONSE_FIELD_NUMBER: _builtins.int
     TABLE_STATE_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    PROFILE_TYPE_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def request(self) -> Global___Request:
         """In bundles of kind requests."""
@@ -69,6 +72,18 @@ class Record(_message.Message):
     def user(self) -> _replication_pb2.User:
         """In bundles of kind users."""
 
+    @_builtins.property
+    def profile_type(self) -> _replication_pb2.ProfileType:
+        """In bundles of kind profile_types. Since schema 1.2."""
+
+    @_builtins.property
+    def setting(self) -> _replication_pb2.Setting:
+        """In bundles of kind settings. Since schema 1.2."""
+
+    @_builtins.property
+    def index(self) -> _replication_pb2.Index:
+        """In bundles of kind settings, after the settings. Since schema 1.2."""
+
     def __init__(
         self,
         *,
@@ -77,12 +92,15 @@ class Record(_message.Message):
         response: Global___Response | None = ...,
         table_state: _replication_pb2.TableState | None = ...,
         user: _replication_pb2.User | None = ...,
+        profile_type: _replication_pb2.ProfileType | None = ...,
+        setting: _replication_pb2.Setting | None = ...,
+        index: _replication_pb2.Index | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancellation", b"cancellation", "content", b"content", "request", b"request", "response", b"response", "table_state", b"table_state", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancellation", b"cancellation", "content", b"content", "index", b"index", "profile_type", b"profile_type", "request", b"request", "response", b"response", "setting", b"setting", "table_state", b"table_state", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation", b"cancellation", "content", b"content", "request", b"request", "response", b"response", "table_state", b"table_state", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation", b"cancellation", "content", b"content", "index", b"index", "profile_type", b"profile_type", "request", b"request", "response", b"response", "setting", b"setting", "table_state", b"table_state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["request", "cancellation", "response", "table_state", "user"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["request", "cancellation", "response", "table_state", "user", "profile_type", "setting", "index"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#airlock/bundle/v1/replication.proto\x12\x11\x61irlock.bundle.v1\x1a\x1b\x62uf/validate/validate.proto\"z\n\nTableState\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12\x16\n\x0esince_revision\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x11\n\trow_count\x18\x04 \x01(\x04\x12\x1d\n\x0ctable_digest\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x8d\x03\n\x04User\x12\x13\n\x02id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x08username\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x05\x65mail\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12#\n\x0fhashed_password\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1b\n\tfull_name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x32\n\x04role\x18\x06 \x01(\tB$\xbaH!r\x1fR\x04userR\x08operatorR\x05\x61\x64minR\x06system\x12\x1f\n\x0cprofile_type\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x1d\n\x15rate_limit_per_minute\x18\x08 \x01(\r\x12\x1b\n\x13rate_limit_per_hour\x18\t \x01(\r\x12\x1a\n\x12rate_limit_per_day\x18\n \x01(\r\x12\x1b\n\x08priority\x18\x0b \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x19\n\x08revision\x18\r \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#airlock/bundle/v1/replication.proto\x12\x11\x61irlock.bundle.v1\x1a\x1b\x62uf/validate/validate.proto\"z\n\nTableState\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12\x16\n\x0esince_revision\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x11\n\trow_count\x18\x04 \x01(\x04\x12\x1d\n\x0ctable_digest\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xe9\x03\n\x04User\x12\x13\n\x02id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x08username\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x19\n\x05\x65mail\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12#\n\x0fhashed_password\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x1b\n\tfull_name\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x32\n\x04role\x18\x06 \x01(\tB$\xbaH!r\x1fR\x04userR\x08operatorR\x05\x61\x64minR\x06system\x12\x1f\n\x0cprofile_type\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12\x1d\n\x15rate_limit_per_minute\x18\x08 \x01(\r\x12\x1b\n\x13rate_limit_per_hour\x18\t \x01(\r\x12\x1a\n\x12rate_limit_per_day\x18\n \x01(\r\x12\x1b\n\x08priority\x18\x0b \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x19\n\x08revision\x18\r \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x41\n\x08inherits\x18\x0e \x03(\x0e\x32\x1c.airlock.bundle.v1.UserLimitB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x0fsession_version\x18\x0f \x01(\r\"\xa8\x03\n\x0bProfileType\x12,\n\x04name\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[a-z][a-z0-9_-]{0,49}$\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12*\n\x15rate_limit_per_minute\x18\x03 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01\x12(\n\x13rate_limit_per_hour\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01\x12(\n\x12rate_limit_per_day\x18\x05 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01\x12\x1b\n\x08priority\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01\x12\x0c\n\x04soft\x18\x07 \x01(\x08\x12%\n\x0bquery_kinds\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\"\x06r\x04\x10\x01\x18\x32\x12#\n\x07indices\x18\t \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01(\xff\x01\x12&\n\x10max_result_bytes\x18\n \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x10(\x01\x12\x19\n\x08revision\x18\x14 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x12\n\nis_deleted\x18\x15 \x01(\x08\"\xd0\x01\n\x07Setting\x12@\n\x03key\x18\x01 \x01(\tB3\xbaH0r.2,^[a-z][a-z0-9_]{0,49}\\.[a-z][a-z0-9_]{0,49}$\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12 \n\x0cstring_value\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07H\x00\x12\x19\n\x08revision\x18\x14 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x12\n\nis_deleted\x18\x15 \x01(\x08\x42\x07\n\x05value\"\xa9\x01\n\x05Index\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\xff\x01\x12\x1d\n\x0b\x64\x65scription\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x38\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1d.airlock.bundle.v1.IndexFieldB\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x19\n\x08revision\x18\x14 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x12\n\nis_deleted\x18\x15 \x01(\x08\"?\n\nIndexField\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x04\x12\x17\n\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32*\x9b\x01\n\tUserLimit\x12\x1a\n\x16USER_LIMIT_UNSPECIFIED\x10\x00\x12\x1e\n\x1aUSER_LIMIT_RATE_PER_MINUTE\x10\x01\x12\x1c\n\x18USER_LIMIT_RATE_PER_HOUR\x10\x02\x12\x1b\n\x17USER_LIMIT_RATE_PER_DAY\x10\x03\x12\x17\n\x13USER_LIMIT_PRIORITY\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,8 +52,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER'].fields_by_name['priority']._serialized_options = b'\272H\006*\004\030\n(\001'
   _globals['_USER'].fields_by_name['revision']._loaded_options = None
   _globals['_USER'].fields_by_name['revision']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_USER'].fields_by_name['inherits']._loaded_options = None
+  _globals['_USER'].fields_by_name['inherits']._serialized_options = b'\272H\016\222\001\013\020\004\"\007\202\001\004\020\001 \000'
+  _globals['_PROFILETYPE'].fields_by_name['name']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['name']._serialized_options = b'\272H\033r\0312\027^[a-z][a-z0-9_-]{0,49}$'
+  _globals['_PROFILETYPE'].fields_by_name['description']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_minute']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\272H\010*\006\030\300\204=(\001'
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_hour']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_hour']._serialized_options = b'\272H\010*\006\030\300\204=(\001'
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_day']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['rate_limit_per_day']._serialized_options = b'\272H\t*\007\030\200\255\342\004(\001'
+  _globals['_PROFILETYPE'].fields_by_name['priority']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['priority']._serialized_options = b'\272H\006*\004\030\n(\001'
+  _globals['_PROFILETYPE'].fields_by_name['query_kinds']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['query_kinds']._serialized_options = b'\272H\r\222\001\n\020@\"\006r\004\020\001\0302'
+  _globals['_PROFILETYPE'].fields_by_name['indices']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['indices']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001(\377\001'
+  _globals['_PROFILETYPE'].fields_by_name['max_result_bytes']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['max_result_bytes']._serialized_options = b'\272H\t*\007\030\200\200\200\020(\001'
+  _globals['_PROFILETYPE'].fields_by_name['revision']._loaded_options = None
+  _globals['_PROFILETYPE'].fields_by_name['revision']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_SETTING'].fields_by_name['key']._loaded_options = None
+  _globals['_SETTING'].fields_by_name['key']._serialized_options = b'\272H0r.2,^[a-z][a-z0-9_]{0,49}\\.[a-z][a-z0-9_]{0,49}$'
+  _globals['_SETTING'].fields_by_name['string_value']._loaded_options = None
+  _globals['_SETTING'].fields_by_name['string_value']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_SETTING'].fields_by_name['revision']._loaded_options = None
+  _globals['_SETTING'].fields_by_name['revision']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_INDEX'].fields_by_name['name']._loaded_options = None
+  _globals['_INDEX'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001(\377\001'
+  _globals['_INDEX'].fields_by_name['description']._loaded_options = None
+  _globals['_INDEX'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_INDEX'].fields_by_name['fields']._loaded_options = None
+  _globals['_INDEX'].fields_by_name['fields']._serialized_options = b'\272H\006\222\001\003\020\210\''
+  _globals['_INDEX'].fields_by_name['revision']._loaded_options = None
+  _globals['_INDEX'].fields_by_name['revision']._serialized_options = b'\272H\0042\002(\001'
+  _globals['_INDEXFIELD'].fields_by_name['name']._loaded_options = None
+  _globals['_INDEXFIELD'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001(\200\004'
+  _globals['_INDEXFIELD'].fields_by_name['type']._loaded_options = None
+  _globals['_INDEXFIELD'].fields_by_name['type']._serialized_options = b'\272H\006r\004\020\001\0302'
+  _globals['_USERLIMIT']._serialized_start=1579
+  _globals['_USERLIMIT']._serialized_end=1734
   _globals['_TABLESTATE']._serialized_start=87
   _globals['_TABLESTATE']._serialized_end=209
   _globals['_USER']._serialized_start=212
-  _globals['_USER']._serialized_end=609
+  _globals['_USER']._serialized_end=701
+  _globals['_PROFILETYPE']._serialized_start=704
+  _globals['_PROFILETYPE']._serialized_end=1128
+  _globals['_SETTING']._serialized_start=1131
+  _globals['_SETTING']._serialized_end=1339
+  _globals['_INDEX']._serialized_start=1342
+  _globals['_INDEX']._serialized_end=1511
+  _globals['_INDEXFIELD']._serialized_start=1513
+  _globals['_INDEXFIELD']._serialized_end=1576
 # @@protoc_insertion_point(module_scope)

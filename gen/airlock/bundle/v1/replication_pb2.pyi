@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -15,6 +18,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UserLimit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UserLimitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserLimit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USER_LIMIT_UNSPECIFIED: _UserLimit.ValueType  # 0
+    USER_LIMIT_RATE_PER_MINUTE: _UserLimit.ValueType  # 1
+    USER_LIMIT_RATE_PER_HOUR: _UserLimit.ValueType  # 2
+    USER_LIMIT_RATE_PER_DAY: _UserLimit.ValueType  # 3
+    USER_LIMIT_PRIORITY: _UserLimit.ValueType  # 4
+
+class UserLimit(_UserLimit, metaclass=_UserLimitEnumTypeWrapper):
+    """A limit that a user has himself or by his profile type. Since schema 1.2."""
+
+USER_LIMIT_UNSPECIFIED: UserLimit.ValueType  # 0
+USER_LIMIT_RATE_PER_MINUTE: UserLimit.ValueType  # 1
+USER_LIMIT_RATE_PER_HOUR: UserLimit.ValueType  # 2
+USER_LIMIT_RATE_PER_DAY: UserLimit.ValueType  # 3
+USER_LIMIT_PRIORITY: UserLimit.ValueType  # 4
+Global___UserLimit: _TypeAlias = UserLimit  # noqa: Y015
 
 @_typing.final
 class TableState(_message.Message):
@@ -28,7 +53,7 @@ class TableState(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     TABLE_DIGEST_FIELD_NUMBER: _builtins.int
     snapshot: _builtins.bool
-    """The bundle holds every row; a row of the replica that is missing here becomes inactive."""
+    """The bundle holds every row; a row of the replica that is missing here becomes inactive, or is removed."""
     since_revision: _builtins.int
     """The bundle holds every row changed after this revision; 0 in a snapshot."""
     revision: _builtins.int
@@ -73,6 +98,8 @@ class User(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    INHERITS_FIELD_NUMBER: _builtins.int
+    SESSION_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     username: _builtins.str
     email: _builtins.str
@@ -88,6 +115,14 @@ class User(_message.Message):
     priority: _builtins.int
     is_active: _builtins.bool
     revision: _builtins.int
+    session_version: _builtins.int
+    """Since schema 1.2. Raised whenever all sessions of the user were ended; a replica MUST end its own when it changes."""
+    @_builtins.property
+    def inherits(self) -> _containers.RepeatedScalarFieldContainer[Global___UserLimit.ValueType]:
+        """Since schema 1.2. Which limits are those of the profile type; the user's own count while no such profile type is
+        known. In ascending order, each once.
+        """
+
     def __init__(
         self,
         *,
@@ -104,11 +139,177 @@ class User(_message.Message):
         priority: _builtins.int = ...,
         is_active: _builtins.bool = ...,
         revision: _builtins.int = ...,
+        inherits: _abc.Iterable[Global___UserLimit.ValueType] | None = ...,
+        session_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "full_name", b"full_name", "hashed_password", b"hashed_password", "id", b"id", "is_active", b"is_active", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revision", b"revision", "role", b"role", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "full_name", b"full_name", "hashed_password", b"hashed_password", "id", b"id", "inherits", b"inherits", "is_active", b"is_active", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revision", b"revision", "role", b"role", "session_version", b"session_version", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___User: _TypeAlias = User  # noqa: Y015
+
+@_typing.final
+class ProfileType(_message.Message):
+    """What users of one type may ask, and how often. Since schema 1.2. Its id in the table's digest is its name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_PER_DAY_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    SOFT_FIELD_NUMBER: _builtins.int
+    QUERY_KINDS_FIELD_NUMBER: _builtins.int
+    INDICES_FIELD_NUMBER: _builtins.int
+    MAX_RESULT_BYTES_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    rate_limit_per_minute: _builtins.int
+    rate_limit_per_hour: _builtins.int
+    rate_limit_per_day: _builtins.int
+    priority: _builtins.int
+    soft: _builtins.bool
+    """Beyond the rate, calls pass for a while with a warning."""
+    max_result_bytes: _builtins.int
+    """Bytes of one answer."""
+    revision: _builtins.int
+    is_deleted: _builtins.bool
+    """It was removed; the row stays, so that every replica hears of it."""
+    @_builtins.property
+    def query_kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of clauses, and `aggregation`; `*` alone is every kind. In ascending order."""
+
+    @_builtins.property
+    def indices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Exact names of allowed indices; `*` alone is every allowed index. In ascending order."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        rate_limit_per_minute: _builtins.int = ...,
+        rate_limit_per_hour: _builtins.int = ...,
+        rate_limit_per_day: _builtins.int = ...,
+        priority: _builtins.int = ...,
+        soft: _builtins.bool = ...,
+        query_kinds: _abc.Iterable[_builtins.str] | None = ...,
+        indices: _abc.Iterable[_builtins.str] | None = ...,
+        max_result_bytes: _builtins.int = ...,
+        revision: _builtins.int = ...,
+        is_deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "indices", b"indices", "is_deleted", b"is_deleted", "max_result_bytes", b"max_result_bytes", "name", b"name", "priority", b"priority", "query_kinds", b"query_kinds", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revision", b"revision", "soft", b"soft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileType: _TypeAlias = ProfileType  # noqa: Y015
+
+@_typing.final
+class Setting(_message.Message):
+    """A setting of both networks. Since schema 1.2. Its id in the table's digest is `setting/` and its key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    BOOL_VALUE_FIELD_NUMBER: _builtins.int
+    INT_VALUE_FIELD_NUMBER: _builtins.int
+    STRING_VALUE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    bool_value: _builtins.bool
+    int_value: _builtins.int
+    string_value: _builtins.str
+    revision: _builtins.int
+    is_deleted: _builtins.bool
+    """It was put back to its default."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        bool_value: _builtins.bool = ...,
+        int_value: _builtins.int = ...,
+        string_value: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        is_deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bool_value", b"bool_value", "int_value", b"int_value", "string_value", b"string_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bool_value", b"bool_value", "int_value", b"int_value", "is_deleted", b"is_deleted", "key", b"key", "revision", b"revision", "string_value", b"string_value", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["bool_value", "int_value", "string_value"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___Setting: _TypeAlias = Setting  # noqa: Y015
+
+@_typing.final
+class Index(_message.Message):
+    """An index that may be searched. Since schema 1.2. Its id in the table's digest is `index/` and its name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    revision: _builtins.int
+    is_deleted: _builtins.bool
+    """It may be searched no longer."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndexField]:
+        """As the search engine told them, in ascending order of their names."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        fields: _abc.Iterable[Global___IndexField] | None = ...,
+        revision: _builtins.int = ...,
+        is_deleted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "fields", b"fields", "is_deleted", b"is_deleted", "name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Index: _TypeAlias = Index  # noqa: Y015
+
+@_typing.final
+class IndexField(_message.Message):
+    """A field of an index."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    type: _builtins.str
+    """The engine's own word, such as `keyword`, `text`, `long` or `date`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IndexField: _TypeAlias = IndexField  # noqa: Y015
