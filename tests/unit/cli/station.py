@@ -44,6 +44,7 @@ USER = {
         "priority": 5,
         "is_active": True,
         "revision": 3,
+        "session_version": 0,
     }
 }
 TABLE_STATE = {
@@ -51,7 +52,6 @@ TABLE_STATE = {
         "snapshot": True,
         "since_revision": 0,
         "revision": 3,
-        "session_version": 0,
         "row_count": 1,
         "table_digest": "ab" * 32,
     }
