@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench import bundle, carrying, imports, loop, status
+from bench import bundle, carrying, imports, loop, status, submitting
 
 
 def main() -> None:
     """Runs them all; each can be run alone as `python -m bench.<name>`."""
-    for measurement in (bundle, imports, loop, carrying, status):
+    for measurement in (bundle, imports, submitting, loop, carrying, status):
         measurement.main()
 
 

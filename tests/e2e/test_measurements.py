@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import bundle, carrying, imports, status
+from bench import bundle, carrying, imports, status, submitting
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         pytest.param(carrying, {"BUNDLES": 2, "BUNDLE_BYTES": 1 << 20, "REPEATS": 1}, id="carrying"),
         pytest.param(imports, {"RECORDS": 200, "REPEATS": 1}, id="imports"),
         pytest.param(status, {"BUNDLES": 200, "REPEATS": 1}, id="status"),
+        pytest.param(submitting, {"CALLS": 400, "REPEATS": 1}, id="submitting"),
     ],
 )
 def test_a_measurement_prints_its_ratios_and_what_each_is_held_against(
