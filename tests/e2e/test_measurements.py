@@ -32,4 +32,4 @@ def test_a_measurement_prints_its_ratios_and_what_each_is_held_against(
     for name, size in sizes.items():
         monkeypatch.setattr(measurement, name, size)
     measurement.main()
-    assert re.search(r" {2}\d+\.\d\d {2}(<|≥|>=) [\d.]+$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r" {2}\d+\.\d\d {2}(<|≤|≥|>=) [\d.]+$", capsys.readouterr().out, re.MULTILINE)
