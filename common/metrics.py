@@ -44,3 +44,18 @@ LAST_RECEIVED = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+RATE_LIMIT_TOTAL = Counter(
+    "airlock_rate_limit_decisions_total",
+    "Calls held against a user's limits, by budget and outcome: allowed, warned, soft (above a soft limit) or refused.",
+    ["budget", "outcome"],
+    registry=REGISTRY,
+)
+RATE_LIMIT_LOCAL = Counter(
+    "airlock_rate_limit_local_decisions_total",
+    "Decisions that a process took by itself because Redis was away.",
+    ["budget"],
+    registry=REGISTRY,
+)
+RATE_LIMIT_REDIS_AWAY = Gauge(
+    "airlock_rate_limit_redis_away", "1 while this process decides about limits without Redis.", registry=REGISTRY
+)

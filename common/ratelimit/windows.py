@@ -1,0 +1,121 @@
+"""The rules of sliding windows as values: what is counted, what a decision says, and which window is the tightest.
+
+Nothing here counts: `limiter` does it in Redis, and `local_bucket` in the process.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+MINUTE: Final = 60
+HOUR: Final = 3600
+DAY: Final = 86_400
+MICROSECONDS: Final = 1_000_000
+
+MOST_ENTRIES: Final = 100_000
+"""Up to this limit each call is counted at its own microsecond. Above it, calls close together share one entry."""
+
+_WARN_TENTHS: Final = 8
+_NAMES: Final = {MINUTE: "minute", HOUR: "hour", DAY: "day"}
+
+
+class Outcome(StrEnum):
+    """How a call fared, as metrics count it."""
+
+    ALLOWED = "allowed"
+    WARNED = "warned"
+    SOFT = "soft"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many calls in so many seconds. A soft one lets through a fifth more, with a warning."""
+
+    seconds: int
+    limit: int
+    soft: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise ValueError("a limit is 1 call at least; who may not call at all is deactivated")
+
+    @property
+    def name(self) -> str:
+        """`minute`, `hour` or `day`."""
+        return _NAMES.get(self.seconds, f"{self.seconds} seconds")
+
+    @property
+    def cap(self) -> int:
+        """The call after this one is refused."""
+        return self.limit * 6 // 5 if self.soft else self.limit
+
+
+def entry_microseconds(windows: tuple[Window, ...]) -> int:
+    """How far apart two calls must be to be counted at their own times; 0 as long as all limits are exact.
+
+    Calls that share an entry leave the window with the last of them: the error is on the safe side.
+    """
+    longest = max(windows, key=lambda window: window.seconds)
+    if longest.limit <= MOST_ENTRIES:
+        return 0
+    return math.ceil(longest.seconds * MICROSECONDS / MOST_ENTRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How one window stands after the decision."""
+
+    window: Window
+    used: int
+    reset_after: float
+    """Seconds until `remaining` grows by itself; 0 where nothing is used."""
+
+    @property
+    def remaining(self) -> int:
+        """How many calls the window still has below its limit."""
+        return max(0, self.window.limit - self.used)
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether 80 % are used."""
+        return self.used * 10 >= self.window.limit * _WARN_TENTHS
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the call may go on, and what its caller should know."""
+
+    accepted: bool
+    uses: tuple[Use, ...]
+    retry_after: float | None = None
+    """Seconds after which the same call is let in if nothing else comes; None if accepted, or too big for ever."""
+    local: bool = False
+    """Redis was away, and this process decided by itself."""
+
+    @property
+    def tightest(self) -> Use:
+        """The window with the fewest calls left; of several, the one that gives some back last."""
+        return min(self.uses, key=lambda use: (use.remaining, -use.reset_after))
+
+    @property
+    def fullest(self) -> Use:
+        """The window of which the greatest part is used; a warning speaks of it."""
+        return max(self.uses, key=lambda use: (use.used / use.window.limit, use.window.seconds))
+
+    @property
+    def outcome(self) -> Outcome:
+        """For metrics."""
+        if not self.accepted:
+            return Outcome.REFUSED
+        if any(use.used > use.window.limit for use in self.uses):
+            return Outcome.SOFT
+        return Outcome.WARNED if self.fullest.is_nearly_full else Outcome.ALLOWED
+
+
+def whole_seconds(seconds: float) -> int:
+    """Rounded up, so that a caller who waits so long has waited long enough."""
+    return math.ceil(seconds)
