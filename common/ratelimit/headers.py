@@ -33,7 +33,7 @@ def rate_limit_headers(decision: Decision) -> tuple[tuple[str, str], ...]:
 
 
 def _warning(decision: Decision) -> str | None:
-    """From 80 % of any window on. ASCII, because HTTP's headers are."""
+    """Of the fullest window. ASCII, because HTTP's headers are."""
     fullest = decision.fullest
     if not fullest.is_nearly_full:
         return None

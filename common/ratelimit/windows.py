@@ -16,9 +16,10 @@ DAY: Final = 86_400
 MICROSECONDS: Final = 1_000_000
 
 MOST_ENTRIES: Final = 100_000
-"""Up to this limit each call is counted at its own microsecond. Above it, calls close together share one entry."""
+"""Of one list in Redis, where calls share entries."""
+EXACT_UP_TO: Final = 120_000
+"""Up to this many calls each has an entry and a time of its own: 100,000 a day, and a fifth more where that is soft."""
 
-_WARN_TENTHS: Final = 8
 _NAMES: Final = {MINUTE: "minute", HOUR: "hour", DAY: "day"}
 
 
@@ -33,11 +34,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """So many calls in so many seconds. A soft one lets through a fifth more, with a warning."""
+    """So many calls in so many seconds. A soft one has a `soft_percent` above 100 and lets so much through."""
 
     seconds: int
     limit: int
-    soft: bool = False
+    soft_percent: int = 100
+    warning_percent: int = 80
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -50,8 +52,8 @@ class Window:
 
     @property
     def cap(self) -> int:
-        """The call after this one is refused."""
-        return self.limit * 6 // 5 if self.soft else self.limit
+        """How many calls are let through: the limit, or what a soft one allows beyond it."""
+        return self.limit * self.soft_percent // 100
 
 
 def entry_microseconds(windows: tuple[Window, ...]) -> int:
@@ -60,7 +62,7 @@ def entry_microseconds(windows: tuple[Window, ...]) -> int:
     Calls that share an entry leave the window with the last of them: the error is on the safe side.
     """
     longest = max(windows, key=lambda window: window.seconds)
-    if longest.limit <= MOST_ENTRIES:
+    if longest.cap <= EXACT_UP_TO:
         return 0
     return math.ceil(longest.seconds * MICROSECONDS / MOST_ENTRIES)
 
@@ -81,8 +83,8 @@ class Use:
 
     @property
     def is_nearly_full(self) -> bool:
-        """Whether 80 % are used."""
-        return self.used * 10 >= self.window.limit * _WARN_TENTHS
+        """Whether so much is used that the caller is warned."""
+        return self.used * 100 >= self.window.limit * self.window.warning_percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,373 @@
+"""Limits counted in a real Valkey: exact against a plain model, for all processes together, and with Redis away."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from common import metrics
+from common.ratelimit.limiter import RateLimiter
+from common.ratelimit.local_bucket import LocalBuckets
+from common.ratelimit.windows import DAY, HOUR, MINUTE, Outcome, Window
+from sandbox.valkey import EmbeddedValkey
+from tests.integration.common.sliding_windows import MICROSECONDS, SlidingWindows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from common.ratelimit.windows import Decision
+
+START = 1_790_000_000 * MICROSECONDS
+THREE = (Window(MINUTE, 10), Window(HOUR, 100), Window(DAY, 500))
+
+
+class MovedTime:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def seconds(self) -> float:
+        return self.now / MICROSECONDS
+
+    def move(self, seconds: float) -> None:
+        self.now += round(seconds * MICROSECONDS)
+
+
+def client(url: str, *, timeout: float = 5) -> Redis:
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with client(redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+def time() -> MovedTime:
+    return MovedTime()
+
+
+@pytest.fixture
+def limiter(redis: Redis, time: MovedTime) -> RateLimiter:
+    return RateLimiter(redis, microseconds=time)
+
+
+async def take_all(limiter: RateLimiter, key: str, windows: tuple[Window, ...], count: int) -> Decision:
+    for _ in range(count):
+        decision = await limiter.take(key, windows)
+        assert decision.accepted
+    return decision
+
+
+steps = st.lists(
+    st.tuples(
+        # Often at the very microsecond at which a call leaves a window, or one beside it.
+        st.one_of(
+            st.integers(0, 3 * 24 * 3600 * MICROSECONDS),
+            st.integers(0, 90 * MICROSECONDS),
+            st.sampled_from([0, 1, 2 * MICROSECONDS, *(w * MICROSECONDS + d for w in (6, 30, 90) for d in (-1, 0, 1))]),
+        ),
+        st.integers(1, 4),
+    ),
+    max_size=60,
+)
+limits = st.tuples(st.integers(1, 5), st.integers(1, 8), st.integers(1, 12), st.sampled_from([100, 120, 150]))
+
+
+@given(steps=steps, limits=limits)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_decision_is_the_one_that_a_plain_count_gives(
+    redis_url: str, steps: list[tuple[int, int]], limits: tuple[int, int, int, int]
+) -> None:
+    *numbers, soft = limits
+    windows = tuple(Window(length, limit, soft) for length, limit in zip((6, 30, 90), numbers, strict=True))
+
+    async def story() -> None:
+        time, model, key = MovedTime(), SlidingWindows(), f"rate_limit:{uuid4()}"
+        async with client(redis_url) as redis:
+            limiter = RateLimiter(redis, microseconds=time)
+            for pause, cost in steps:
+                time.now += pause
+                decision = await limiter.take(key, windows, cost)
+                wait = model.take(windows, time.now, cost)
+                assert decision.accepted == (wait == 0)
+                assert decision.retry_after == (wait / MICROSECONDS if wait else None)
+                for use in decision.uses:
+                    assert use.used == model.used(use.window, time.now)
+                    assert use.reset_after == model.reset(use.window, time.now) / MICROSECONDS
+
+    asyncio.run(story())
+
+
+@given(steps=steps)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_changed_limits_count_what_was_accepted_before(redis_url: str, steps: list[tuple[int, int]]) -> None:
+    async def story() -> None:
+        time, model, key = MovedTime(), SlidingWindows(), f"rate_limit:{uuid4()}"
+        async with client(redis_url) as redis:
+            limiter = RateLimiter(redis, microseconds=time)
+            for turn, (pause, cost) in enumerate(steps):
+                windows = tuple(Window(length, 1 + (turn * 7 + length) % 11) for length in (6, 30, 90))
+                time.now += pause
+                decision = await limiter.take(key, windows, cost)
+                wait = model.take(windows, time.now, cost)
+                assert decision.accepted == (wait == 0)
+                assert decision.retry_after == (wait / MICROSECONDS if wait else None)
+                assert all(use.used == model.used(use.window, time.now) for use in decision.uses)
+
+    asyncio.run(story())
+
+
+async def test_of_a_hundred_calls_at_once_through_several_processes_exactly_the_limit_is_let_in(redis_url: str) -> None:
+    windows = (Window(MINUTE, 37), Window(HOUR, 1000), Window(DAY, 1000))
+    clients = [client(redis_url) for _ in range(5)]
+    limiters = [RateLimiter(one) for one in clients]
+    try:
+        decisions = await asyncio.gather(*(limiters[n % 5].take("rate_limit:crowd", windows) for n in range(100)))
+        times = [int(one) for one in await clients[0].lrange("rate_limit:crowd", 2, -1)][::2]
+        seconds, microseconds = await clients[0].time()
+    finally:
+        for one in clients:
+            await one.aclose()
+    assert not any(decision.local for decision in decisions)
+    assert sum(decision.accepted for decision in decisions) == len(times) == 37
+    assert sorted(use.used for d in decisions if d.accepted for use in d.uses if use.window.seconds == MINUTE) == list(
+        range(1, 38)
+    )
+    # Each was refused between the last accepted call and now, and has to wait for the first one to leave.
+    soonest = MINUTE - (seconds * MICROSECONDS + microseconds - times[0]) / MICROSECONDS
+    latest = MINUTE - (times[-1] - times[0]) / MICROSECONDS
+    for decision in decisions:
+        if not decision.accepted:
+            assert decision.retry_after is not None
+            assert soonest <= decision.retry_after <= latest
+
+
+async def test_a_caller_who_waits_as_long_as_he_was_told_is_let_in_and_not_a_second_sooner(
+    limiter: RateLimiter, time: MovedTime
+) -> None:
+    await take_all(limiter, "k", THREE, 4)
+    time.move(12.4)
+    await take_all(limiter, "k", THREE, 6)
+    time.move(0.3)
+    refused = await limiter.take("k", THREE)
+    assert not refused.accepted
+    assert refused.retry_after == pytest.approx(47.3)
+    time.move(47.3 - 0.000001)
+    assert not (await limiter.take("k", THREE)).accepted
+    time.move(0.000001)
+    assert (await limiter.take("k", THREE)).accepted
+
+
+async def test_a_refused_call_is_not_counted(limiter: RateLimiter, time: MovedTime, redis: Redis) -> None:
+    await take_all(limiter, "k", THREE, 10)
+    before = await redis.lrange("k", 0, -1)
+    for _ in range(20):
+        assert not (await limiter.take("k", THREE)).accepted
+    assert await redis.lrange("k", 0, -1) == before
+
+
+async def test_the_longest_wait_of_all_windows_is_told(limiter: RateLimiter, time: MovedTime) -> None:
+    for _ in range(10):
+        await take_all(limiter, "k", THREE, 10)
+        time.move(60)
+    refused = await limiter.take("k", THREE)
+    assert refused.retry_after == HOUR - 600
+    assert refused.tightest.window.seconds == HOUR
+
+
+async def test_a_soft_limit_lets_a_fifth_more_through_and_no_more(limiter: RateLimiter) -> None:
+    windows = (Window(MINUTE, 10, 120), Window(HOUR, 100, 120), Window(DAY, 500, 120))
+    outcomes = [(await limiter.take("k", windows)).outcome for _ in range(13)]
+    assert outcomes == [*[Outcome.ALLOWED] * 7, *[Outcome.WARNED] * 3, *[Outcome.SOFT] * 2, Outcome.REFUSED]
+
+
+async def test_a_call_that_costs_more_than_the_limit_is_never_let_in_and_names_no_time(limiter: RateLimiter) -> None:
+    decision = await limiter.take("k", THREE, 11)
+    assert (decision.accepted, decision.retry_after) == (False, None)
+    assert (await limiter.take("k", THREE, 10)).accepted
+
+
+async def test_the_list_is_cut_to_the_longest_window_and_goes_with_it(
+    limiter: RateLimiter, time: MovedTime, redis: Redis
+) -> None:
+    for _ in range(30):
+        await take_all(limiter, "k", (Window(MINUTE, 5), Window(HOUR, 60)), 5)
+        time.move(300)
+    # Twelve times five calls lie within the hour, and one base before them.
+    assert await redis.llen("k") <= 2 * (12 * 5 + 1)
+    assert HOUR < await redis.ttl("k") <= HOUR + 1
+
+
+async def test_beyond_the_exact_limits_calls_share_entries_and_the_error_is_on_the_safe_side(
+    limiter: RateLimiter, time: MovedTime, redis: Redis
+) -> None:
+    windows = (Window(MINUTE, 40), Window(DAY, 1_000_000))
+    await take_all(limiter, "k", windows, 40)
+    assert await redis.llen("k") == 4
+    time.move(59.9)
+    refused = await limiter.take("k", windows)
+    assert refused.retry_after is not None
+    assert 0.1 <= refused.retry_after < 0.1 + 0.864
+    time.move(refused.retry_after)
+    decision = await limiter.take("k", windows)
+    assert decision.accepted
+    assert next(use.used for use in decision.uses if use.window.seconds == DAY) == 41
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_longer_than_a_window(
+    limiter: RateLimiter, time: MovedTime
+) -> None:
+    await take_all(limiter, "k", THREE, 5)
+    time.move(30)
+    await take_all(limiter, "k", THREE, 5)
+    time.move(-7200)
+    refused = await limiter.take("k", THREE)
+    assert not refused.accepted
+    assert refused.retry_after == MINUTE
+    time.move(MINUTE)
+    again = await limiter.take("k", THREE)
+    assert again.accepted
+    assert {use.window.seconds: use.used for use in again.uses} == {MINUTE: 1, HOUR: 11, DAY: 11}
+
+
+async def test_an_emptied_redis_begins_anew_without_a_word(limiter: RateLimiter, redis: Redis) -> None:
+    await take_all(limiter, "k", THREE, 10)
+    await redis.flushdb()
+    await redis.script_flush()
+    decision = await limiter.take("k", THREE)
+    assert (decision.accepted, decision.local, limiter.is_redis_away) == (True, False, False)
+    assert decision.tightest.used == 1
+
+
+async def test_the_clock_of_redis_counts_unless_told_otherwise(redis: Redis) -> None:
+    await take_all(RateLimiter(redis), "k", THREE, 1)
+    counted = int((await redis.lrange("k", 0, -1))[2])
+    seconds, _ = await redis.time()
+    assert abs(counted / MICROSECONDS - seconds) < 5
+
+
+def away() -> float:
+    return metrics.REGISTRY.get_sample_value("airlock_rate_limit_redis_away") or 0.0
+
+
+async def test_while_redis_is_away_the_process_decides_and_says_so_once(tmp_path: Path) -> None:
+    time = MovedTime()
+    valkey = EmbeddedValkey(tmp_path)
+    valkey.start()
+    async with client(valkey.url()) as redis:
+        limiter = RateLimiter(redis, microseconds=time, clock=time.seconds)
+        with structlog.testing.capture_logs() as logs:
+            try:
+                await take_all(limiter, "k", THREE, 3)
+            finally:
+                valkey.stop()
+            # In the process everybody begins with a full bucket.
+            decisions = await asyncio.gather(*(limiter.take("k", THREE) for _ in range(15)))
+            assert all(decision.local for decision in decisions)
+            assert [decision.accepted for decision in decisions].count(True) == 10
+            assert limiter.is_redis_away
+            assert away() == 1
+            time.move(6)
+            assert (await limiter.take("k", THREE)).accepted
+        assert [line["event"] for line in logs] == ["rate_limit_redis_away"]
+
+
+async def test_one_call_looks_whether_redis_is_back_while_the_others_go_on(redis_url: str) -> None:
+    time = MovedTime()
+    address = "redis://127.0.0.1:{}"
+    async with (
+        silent_server() as port,
+        client(redis_url) as redis,
+        client(address.format(port), timeout=0.05) as silent,
+    ):
+        switched = Switched(silent)
+        limiter = RateLimiter(switched, microseconds=time, clock=time.seconds)  # type: ignore[arg-type]
+        with structlog.testing.capture_logs() as logs:
+            assert (await limiter.take("k", THREE)).local
+            switched.redis = redis
+            assert (await limiter.take("k", THREE)).local
+            time.move(1)
+            assert not (await limiter.take("k", THREE)).local
+        assert [(line["event"], line.get("decided_here")) for line in logs] == [
+            ("rate_limit_redis_away", None),
+            ("rate_limit_redis_back", 2),
+        ]
+        assert away() == 0
+
+
+class Switched:
+    """One Redis, and then another under the same address."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def evalsha(self, *arguments: Any) -> Any:
+        return await self.redis.evalsha(*arguments)
+
+    async def eval(self, *arguments: Any) -> Any:
+        return await self.redis.eval(*arguments)
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[int]:
+    """Takes connections and never answers."""
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(read, "127.0.0.1", 0, family=socket.AF_INET)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def test_a_slow_redis_costs_one_call_its_time_limit_and_no_call_its_answer() -> None:
+    time = MovedTime()
+    async with silent_server() as port, client(f"redis://127.0.0.1:{port}", timeout=0.05) as redis:
+        limiter = RateLimiter(redis, microseconds=time, clock=time.seconds)
+        for _ in range(3):
+            assert (await limiter.take("k", THREE)).local
+        time.move(1.5)
+        waiting: list[Any] = await asyncio.gather(*(limiter.take("k", THREE) for _ in range(5)))
+        assert all(decision.accepted for decision in waiting)
+
+
+def test_the_local_buckets_remember_a_bounded_number_of_users() -> None:
+    time = MovedTime()
+    buckets = LocalBuckets(most_users=3, clock=time.seconds)
+    for user in ("a", "b", "c", "a", "d"):
+        buckets.take(user, THREE)
+    assert len(buckets) == 3
+    left = {user: buckets.take(user, THREE).tightest.remaining for user in ("a", "d", "b")}
+    assert left == {"a": 7, "d": 8, "b": 9}
+
+
+def test_the_local_bucket_refuses_with_the_time_after_which_it_lets_in() -> None:
+    time = MovedTime()
+    buckets = LocalBuckets(clock=time.seconds)
+    for _ in range(10):
+        assert buckets.take("a", THREE).accepted
+    refused = buckets.take("a", THREE)
+    assert refused.retry_after == pytest.approx(6)
+    time.move(6)
+    assert buckets.take("a", THREE).accepted
+    assert buckets.take("a", THREE, 11).retry_after is None
