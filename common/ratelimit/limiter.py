@@ -76,7 +76,7 @@ class RateLimiter:
             return self._decide_here(key, windows, cost)
         if tries:
             self._redis_answered()
-        return _decision(reply, windows)
+        return _decision(reply, windows, cost)
 
     async def _ask(self, key: str, windows: tuple[Window, ...], cost: int) -> list[int]:
         arguments: list[int] = [cost, entry_microseconds(windows), self._microseconds()]
@@ -110,10 +110,11 @@ class RateLimiter:
         log.warning("rate_limit_redis_back", away_seconds=round(seconds, 1), decided_here=self._decided_here)
 
 
-def _decision(reply: list[int], windows: tuple[Window, ...]) -> Decision:
+def _decision(reply: list[int], windows: tuple[Window, ...], cost: int) -> Decision:
     accepted, wait, *state = reply
     return Decision(
         accepted=accepted == 1,
+        cost=cost,
         uses=tuple(
             Use(window, used, reset / MICROSECONDS)
             for window, used, reset in zip(windows, state[::2], state[1::2], strict=True)

@@ -50,6 +50,7 @@ class LocalBuckets:
         longest = max(waits, default=None)
         return Decision(
             accepted=not waits,
+            cost=cost,
             uses=tuple(_use(window, rest) for window, rest in zip(windows, left, strict=True)),
             retry_after=None if longest is None or math.isinf(longest) else longest,
             local=True,

@@ -92,6 +92,7 @@ class Decision:
     """Whether the call may go on, and what its caller should know."""
 
     accepted: bool
+    cost: int
     uses: tuple[Use, ...]
     retry_after: float | None = None
     """Seconds after which the same call is let in if nothing else comes; None if accepted, or too big for ever."""
@@ -100,8 +101,9 @@ class Decision:
 
     @property
     def tightest(self) -> Use:
-        """The window with the fewest calls left; of several, the one that gives some back last."""
-        return min(self.uses, key=lambda use: (use.remaining, -use.reset_after))
+        """The window that refused the call, or has the fewest left; of several, the one that gives some back last."""
+        refusing = [] if self.accepted else [use for use in self.uses if use.used + self.cost > use.window.cap]
+        return min(refusing or self.uses, key=lambda use: (use.remaining, -use.reset_after))
 
     @property
     def fullest(self) -> Use:

@@ -11,13 +11,19 @@ from uuid import uuid4
 from common.errors import CredentialsMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from airlock.common.v1.budget_pb2 import Budget
 
     from common.auth.principal import Principal
 
 
 def _nothing_to_check() -> None:
     """Of a call without a sign-in."""
+
+
+async def _nothing_to_spend(budget: Budget.ValueType, cost: int) -> None:
+    """Of a call that nobody's limits are held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Caller:
     user_agent: str | None = None
     check_session: Callable[[], object] = _nothing_to_check
     """For calls that last: raises SessionEnded- or TokenExpiredError once the sign-in no longer counts."""
+    spend: Callable[[Budget.ValueType, int], Awaitable[None]] = _nothing_to_spend
+    """For methods that count their own parts: takes so much of a budget, or takes nothing and raises RateLimitedError."""
 
 
 _caller: ContextVar[Caller | None] = ContextVar("airlock_caller", default=None)
@@ -72,3 +80,8 @@ def set_caller(caller: Caller) -> None:
 def sign_in_caller(principal: Principal, check_session: Callable[[], object]) -> None:
     """Adds the verified principal to the running call; for the interceptor that checks tokens."""
     _caller.set(replace(current_caller(), principal=principal, check_session=check_session))
+
+
+def let_caller_spend(spend: Callable[[Budget.ValueType, int], Awaitable[None]]) -> None:
+    """Adds what counts against the caller's limits; for the interceptor that holds him to them."""
+    _caller.set(replace(current_caller(), spend=spend))

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from common.rpc.interceptors.access_log import AccessLogInterceptor
 from common.rpc.interceptors.errors import ErrorInterceptor
+from common.rpc.interceptors.rate_limit import RateLimitInterceptor
 from common.rpc.interceptors.request_id import RequestIdInterceptor
 from common.rpc.interceptors.sign_in import SignInInterceptor
 from common.rpc.interceptors.validation import BUNDLE_PIECE_LIMIT, ValidationInterceptor
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
+    from common.ratelimit.user_limits import UserLimits
     from common.rpc.interceptors.sign_in import Authenticator
+    from common.rpc.wrapping import CallInterceptor
 
 log = structlog.get_logger("rpc.server")
 
@@ -86,26 +89,25 @@ class RpcServer:
         await self.drain(drain_seconds)
 
 
-def build_server(services: Sequence[RpcService], authenticator: Authenticator, listen: str) -> RpcServer:
+def build_server(
+    services: Sequence[RpcService], authenticator: Authenticator, listen: str, *, limits: UserLimits | None = None
+) -> RpcServer:
     """A server with all interceptors, bound to `listen` (`unix:<path>` or `host:port`), not yet started.
 
+    Without `limits` nobody is limited, which is for tests of something else.
     Raises AddressTakenError, naming the address and the next step, where nobody can listen.
     """
     names = [service.name for service in services]
-    server = grpc.aio.server(
-        interceptors=(
-            InterceptorChain(
-                (
-                    RequestIdInterceptor(),
-                    ErrorInterceptor(),
-                    AccessLogInterceptor(),
-                    SignInInterceptor(authenticator, names),
-                    ValidationInterceptor(),
-                )
-            ),
-        ),
-        options=OPTIONS,
-    )
+    interceptors: list[CallInterceptor] = [
+        RequestIdInterceptor(),
+        ErrorInterceptor(),
+        AccessLogInterceptor(),
+        SignInInterceptor(authenticator, names),
+        # A message that is refused has cost work, so it is counted first.
+        *([RateLimitInterceptor(limits, names)] if limits is not None else []),
+        ValidationInterceptor(),
+    ]
+    server = grpc.aio.server(interceptors=(InterceptorChain(interceptors),), options=OPTIONS)
     for service in services:
         service.add(service.handler, server)
     health = health_aio.HealthServicer()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from common.rpc.answer_headers import begin_answer, unsent_headers
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -61,6 +63,7 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> Any:  # noqa: ANN401 - grpc's handlers are named tuples.
         make, behaviour = _shape_of(handler)
+        behaviour = _begun_stream(behaviour) if handler.response_streaming else _begun(behaviour)
         wrap = _streaming if handler.response_streaming else _unary
         for interceptor in reversed(self._interceptors):
             behaviour = wrap(interceptor, method, behaviour, _watch(interceptor, method, handler))
@@ -87,6 +90,30 @@ def _streaming(interceptor: CallInterceptor, method: str, inner: Behaviour, seen
         async with interceptor.around(method, context), aclosing(inner(seen(request), context)) as responses:
             async for response in responses:
                 yield response
+
+    return behaviour
+
+
+def _begun(inner: Behaviour) -> Behaviour:
+    async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401
+        response = await inner(request, context)
+        if unsent_headers():
+            await begin_answer(context)
+        return response
+
+    return behaviour
+
+
+def _begun_stream(inner: Behaviour) -> Behaviour:
+    # Not sooner than the first message: until then a refusal can still choose the HTTP status.
+    async def behaviour(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:  # noqa: ANN401
+        async with aclosing(inner(request, context)) as responses:
+            async for response in responses:
+                if unsent_headers():
+                    await begin_answer(context)
+                yield response
+        if unsent_headers():
+            await begin_answer(context)
 
     return behaviour
 

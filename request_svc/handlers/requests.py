@@ -13,6 +13,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from common import clock
 from common.paging import page_size, time_position, time_token
+from common.rpc.answer_headers import begin_answer
 from common.rpc.caller import current_caller, current_principal
 from common.search.limits import QueryLimits
 from request_svc.handlers.convert import (
@@ -166,7 +167,7 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
         if not request.ids:
             # The first change may be long in coming; the caller learns that he is watching. With names there is a first
             # message at once, or a refusal, which must be able to choose the HTTP status.
-            await context.send_initial_metadata(())
+            await begin_answer(context)
         watching = watch_requests(
             [uuid_of(one) for one in request.ids],
             caller=current_principal(),

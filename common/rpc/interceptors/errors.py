@@ -9,6 +9,7 @@ import grpc
 import structlog
 from airlock.common.v1 import error_reason_pb2 as reasons
 
+from common.rpc.answer_headers import unsent_headers
 from common.rpc.caller import current_request_id
 from common.rpc.errors import as_airlock_error, error_metadata, status_code
 from common.rpc.trailers import fitting
@@ -37,4 +38,5 @@ class ErrorInterceptor(CallInterceptor):
             elif refusal is not error:
                 log.warning("part_unavailable", method=method, part=refusal.metadata.get("part"), exc_info=error)
             sent = fitting(refusal)
-            await context.abort(status_code(sent), sent.message, error_metadata(sent, current_request_id()))
+            told = (*error_metadata(sent, current_request_id()), *unsent_headers())
+            await context.abort(status_code(sent), sent.message, told)

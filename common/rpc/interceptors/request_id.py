@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from common.rpc.answer_headers import start_collecting
 from common.rpc.caller import Caller, set_caller
 from common.rpc.wrapping import CallInterceptor
 
@@ -36,6 +37,7 @@ class RequestIdInterceptor(CallInterceptor):
         # Nothing is reset afterwards: the call has a task and so a context of its own, and a stream that its client
         # gave up is closed in another one.
         set_caller(caller)
+        start_collecting()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=caller.request_id, method=method)
         yield

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from airlock.common.v1 import budget_pb2 as airlock_dot_common_dot_v1_dot_budget__pb2
 from airlock.common.v1 import permission_pb2 as airlock_dot_common_dot_v1_dot_permission__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/auth/v1/auth_service.proto\x12\x0f\x61irlock.auth.v1\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x12\n\ntoken_type\x18\x03 \x01(\t\x12\x12\n\nexpires_in\x18\x04 \x01(\r\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1b\n\x08username\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\";\n\rLoginResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"8\n\x13RefreshTokenRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x04\"B\n\x14RefreshTokenResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x12\n\x10GetCallerRequest\"\xb3\x01\n\x11GetCallerResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x14\n\x0cprofile_type\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x32\n\x0bpermissions\x18\x07 \x03(\x0e\x32\x1d.airlock.common.v1.Permission2\xdb\x03\n\x0b\x41uthService\x12i\n\x05Login\x12\x1d.airlock.auth.v1.LoginRequest\x1a\x1e.airlock.auth.v1.LoginResponse\"!\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12\x80\x01\n\x0cRefreshToken\x12$.airlock.auth.v1.RefreshTokenRequest\x1a%.airlock.auth.v1.RefreshTokenResponse\"#\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/auth/refresh:\x01*\x12m\n\x06Logout\x12\x1e.airlock.auth.v1.LogoutRequest\x1a\x1f.airlock.auth.v1.LogoutResponse\"\"\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12o\n\tGetCaller\x12!.airlock.auth.v1.GetCallerRequest\x1a\".airlock.auth.v1.GetCallerResponse\"\x1b\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/meb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/auth/v1/auth_service.proto\x12\x0f\x61irlock.auth.v1\x1a\x1e\x61irlock/common/v1/budget.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x12\n\ntoken_type\x18\x03 \x01(\t\x12\x12\n\nexpires_in\x18\x04 \x01(\r\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1b\n\x08username\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\";\n\rLoginResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"8\n\x13RefreshTokenRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x04\"B\n\x14RefreshTokenResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x12\n\x10GetCallerRequest\"\xb3\x01\n\x11GetCallerResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x14\n\x0cprofile_type\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x32\n\x0bpermissions\x18\x07 \x03(\x0e\x32\x1d.airlock.common.v1.Permission2\xdf\x03\n\x0b\x41uthService\x12i\n\x05Login\x12\x1d.airlock.auth.v1.LoginRequest\x1a\x1e.airlock.auth.v1.LoginResponse\"!\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12\x80\x01\n\x0cRefreshToken\x12$.airlock.auth.v1.RefreshTokenRequest\x1a%.airlock.auth.v1.RefreshTokenResponse\"#\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/auth/refresh:\x01*\x12q\n\x06Logout\x12\x1e.airlock.auth.v1.LogoutRequest\x1a\x1f.airlock.auth.v1.LogoutResponse\"&\xa8\xd4\x18\x02\xb0\xd4\x18\x03\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12o\n\tGetCaller\x12!.airlock.auth.v1.GetCallerRequest\x1a\".airlock.auth.v1.GetCallerResponse\"\x1b\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/meb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,27 +47,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHSERVICE'].methods_by_name['RefreshToken']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['RefreshToken']._serialized_options = b'\250\324\030\001\202\323\344\223\002\031\"\024/api/v1/auth/refresh:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['Logout']._loaded_options = None
-  _globals['_AUTHSERVICE'].methods_by_name['Logout']._serialized_options = b'\250\324\030\002\202\323\344\223\002\030\"\023/api/v1/auth/logout:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['Logout']._serialized_options = b'\250\324\030\002\260\324\030\003\202\323\344\223\002\030\"\023/api/v1/auth/logout:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['GetCaller']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['GetCaller']._serialized_options = b'\250\324\030\002\202\323\344\223\002\021\022\017/api/v1/auth/me'
-  _globals['_TOKENPAIR']._serialized_start=184
-  _globals['_TOKENPAIR']._serialized_end=336
-  _globals['_LOGINREQUEST']._serialized_start=338
-  _globals['_LOGINREQUEST']._serialized_end=411
-  _globals['_LOGINRESPONSE']._serialized_start=413
-  _globals['_LOGINRESPONSE']._serialized_end=472
-  _globals['_REFRESHTOKENREQUEST']._serialized_start=474
-  _globals['_REFRESHTOKENREQUEST']._serialized_end=530
-  _globals['_REFRESHTOKENRESPONSE']._serialized_start=532
-  _globals['_REFRESHTOKENRESPONSE']._serialized_end=598
-  _globals['_LOGOUTREQUEST']._serialized_start=600
-  _globals['_LOGOUTREQUEST']._serialized_end=615
-  _globals['_LOGOUTRESPONSE']._serialized_start=617
-  _globals['_LOGOUTRESPONSE']._serialized_end=633
-  _globals['_GETCALLERREQUEST']._serialized_start=635
-  _globals['_GETCALLERREQUEST']._serialized_end=653
-  _globals['_GETCALLERRESPONSE']._serialized_start=656
-  _globals['_GETCALLERRESPONSE']._serialized_end=835
-  _globals['_AUTHSERVICE']._serialized_start=838
-  _globals['_AUTHSERVICE']._serialized_end=1313
+  _globals['_TOKENPAIR']._serialized_start=216
+  _globals['_TOKENPAIR']._serialized_end=368
+  _globals['_LOGINREQUEST']._serialized_start=370
+  _globals['_LOGINREQUEST']._serialized_end=443
+  _globals['_LOGINRESPONSE']._serialized_start=445
+  _globals['_LOGINRESPONSE']._serialized_end=504
+  _globals['_REFRESHTOKENREQUEST']._serialized_start=506
+  _globals['_REFRESHTOKENREQUEST']._serialized_end=562
+  _globals['_REFRESHTOKENRESPONSE']._serialized_start=564
+  _globals['_REFRESHTOKENRESPONSE']._serialized_end=630
+  _globals['_LOGOUTREQUEST']._serialized_start=632
+  _globals['_LOGOUTREQUEST']._serialized_end=647
+  _globals['_LOGOUTRESPONSE']._serialized_start=649
+  _globals['_LOGOUTRESPONSE']._serialized_end=665
+  _globals['_GETCALLERREQUEST']._serialized_start=667
+  _globals['_GETCALLERREQUEST']._serialized_end=685
+  _globals['_GETCALLERRESPONSE']._serialized_start=688
+  _globals['_GETCALLERRESPONSE']._serialized_end=867
+  _globals['_AUTHSERVICE']._serialized_start=870
+  _globals['_AUTHSERVICE']._serialized_end=1349
 # @@protoc_insertion_point(module_scope)

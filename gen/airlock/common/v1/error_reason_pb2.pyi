@@ -62,7 +62,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """A part that the call needs does not answer; try again. Metadata: `part`. UNAVAILABLE."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 19
-    """Too many calls; `RetryInfo` says when to try again. RESOURCE_EXHAUSTED."""
+    """Too many calls; `RetryInfo` says when to try again, and is absent where the call alone is beyond the limit.
+    Metadata: `budget`, `window`, `limit`. RESOURCE_EXHAUSTED.
+    """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 20
     """The page token is not one that this list gave out. INVALID_ARGUMENT."""
     ERROR_REASON_STREAM_STOPPED: _ErrorReason.ValueType  # 21
@@ -111,7 +113,9 @@ ERROR_REASON_BUNDLE_REFUSED: ErrorReason.ValueType  # 17
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 18
 """A part that the call needs does not answer; try again. Metadata: `part`. UNAVAILABLE."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 19
-"""Too many calls; `RetryInfo` says when to try again. RESOURCE_EXHAUSTED."""
+"""Too many calls; `RetryInfo` says when to try again, and is absent where the call alone is beyond the limit.
+Metadata: `budget`, `window`, `limit`. RESOURCE_EXHAUSTED.
+"""
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 20
 """The page token is not one that this list gave out. INVALID_ARGUMENT."""
 ERROR_REASON_STREAM_STOPPED: ErrorReason.ValueType  # 21
