@@ -37,7 +37,7 @@ class Caller:
     check_session: Callable[[], object] = _nothing_to_check
     """For calls that last: raises SessionEnded- or TokenExpiredError once the sign-in no longer counts."""
     spend: Callable[[Budget.ValueType, int], Awaitable[None]] = _nothing_to_spend
-    """For methods that count their own parts: takes so much of a budget, or takes nothing and raises RateLimitedError."""
+    """For methods that count their own parts: takes so much of a budget, or raises RateLimitedError."""
 
 
 _caller: ContextVar[Caller | None] = ContextVar("airlock_caller", default=None)
