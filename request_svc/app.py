@@ -20,6 +20,7 @@ from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
 from common.jobs.broker import make_broker
+from common.ratelimit.from_settings import user_limits
 from common.rpc.server import RpcService
 from request_svc.adapters.answer_cache import RedisAnswerCache
 from request_svc.adapters.changes import ListenedChanges
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from common.batches.ports import ExportSource, SinkFactory
     from common.batches.steps import Step
+    from common.ratelimit.user_limits import UserLimits
     from request_svc.ports import AnswerCache
     from request_svc.settings import RequestSettings
 
@@ -56,6 +58,7 @@ class App:
 
     database: Database
     auth: AuthContext
+    limits: UserLimits
     broker: AsyncBroker
     exchange: Exchange
     rpc_services: Sequence[RpcService]
@@ -68,6 +71,7 @@ class App:
         await self.writer.close()
         await self.changes.close()
         await self.auth.close()
+        await self.limits.close()
         await self.broker.shutdown()
         await self.redis.aclose()
         await self.database.close()
@@ -127,6 +131,7 @@ async def build_app(
     return App(
         database=database,
         auth=auth,
+        limits=user_limits(settings, auth.policy),
         broker=make_broker(settings),
         exchange=exchange,
         rpc_services=[*_own_services(parts, database), *shared],

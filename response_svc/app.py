@@ -22,6 +22,7 @@ from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
 from common.jobs.broker import make_broker
 from common.jobs.queue import BrokerJobQueue
+from common.ratelimit.from_settings import user_limits
 from common.rpc.server import RpcService
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answer_cache import RedisAnswerCache
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from common.batches.ports import ExportSource, SinkFactory
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
+    from common.ratelimit.user_limits import UserLimits
     from response_svc.ports import SearchEngine
     from response_svc.settings import ResponseSettings
 
@@ -68,6 +70,7 @@ class App:
 
     database: Database
     auth: AuthContext
+    limits: UserLimits
     broker: AsyncBroker
     exchange: Exchange
     rpc_services: Sequence[RpcService]
@@ -79,6 +82,7 @@ class App:
     async def close(self) -> None:
         """Closes every connection."""
         await self.auth.close()
+        await self.limits.close()
         await self.engine.close()
         await self.broker.shutdown()
         await self.redis.aclose()
@@ -122,6 +126,7 @@ async def build_app(
     return App(
         database=database,
         auth=auth,
+        limits=user_limits(settings, auth.policy),
         broker=broker,
         exchange=exchange,
         rpc_services=[*_own_services(users), *shared],

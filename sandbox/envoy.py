@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -26,14 +27,34 @@ READY_SECONDS = 60
 STOP_SECONDS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class AnonymousLimit:
+    """Calls without a token that one address may make: so many at once, and so many a second from then on."""
+
+    burst: int
+    per_second: int
+
+
+ONE_MACHINE = AnonymousLimit(burst=600, per_second=10)
+"""Everybody in a sandbox has the same address."""
+
+
 class Envoy:
     """The door of one network on free loopback ports. `sockets` are those of its `serve` processes."""
 
-    def __init__(self, network: str, folder: Path, run_folder: Path, certificate: Certificate) -> None:
+    def __init__(
+        self,
+        network: str,
+        folder: Path,
+        run_folder: Path,
+        certificate: Certificate,
+        anonymous: AnonymousLimit = ONE_MACHINE,
+    ) -> None:
         """`run_folder` must be short: the path of a Unix socket is limited to about 100 bytes."""
         self.network = network
         self.folder = folder
         self.certificate = certificate
+        self._anonymous = anonymous
         self.tls_port = free_port()
         self.plain_port = free_port()
         self._admin_socket = run_folder / f"{network}-envoy.sock"
@@ -94,6 +115,8 @@ class Envoy:
             DESCRIPTORS=ROOT / "gen" / "descriptors" / f"{self.network}.binpb",
             CORS_ORIGINS="[]",
             ENDPOINTS=json.dumps(endpoints),
+            ANONYMOUS_BURST=self._anonymous.burst,
+            ANONYMOUS_PER_SECOND=self._anonymous.per_second,
         )
 
     def _ready(self) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from common.database.transaction import Database
     from common.health.checks import Check
     from common.jobs.job import Job
+    from common.ratelimit.user_limits import UserLimits
     from common.rpc.server import RpcService
 
 
@@ -30,6 +31,11 @@ class ServiceApp(Protocol):
     @property
     def auth(self) -> AuthContext:
         """Sign-in, started; the app closes it."""
+        ...
+
+    @property
+    def limits(self) -> UserLimits:
+        """How often a user may call; the app closes it."""
         ...
 
     @property

@@ -78,6 +78,10 @@ class RateLimiter:
             self._redis_answered()
         return _decision(reply, windows, cost)
 
+    async def close(self) -> None:
+        """Closes the connections to Redis."""
+        await self._redis.aclose()
+
     async def _ask(self, key: str, windows: tuple[Window, ...], cost: int) -> list[int]:
         arguments: list[int] = [cost, entry_microseconds(windows), self._microseconds()]
         for window in windows:

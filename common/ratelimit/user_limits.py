@@ -40,6 +40,10 @@ class UserLimits:
             metrics.RATE_LIMIT_LOCAL.labels(_NAMES[budget]).inc()
         return decision
 
+    async def close(self) -> None:
+        """Closes the connections to Redis."""
+        await self._limiter.close()
+
     def _windows(self, principal: Principal, budget: Budget.ValueType) -> tuple[Window, ...]:
         limits, policy = self._policy.limits_of(principal), self._policy.current
         rates = limits.rates

@@ -88,7 +88,7 @@ async def service(database_url: str, redis_url: str, keys: GeneratedKeys, tmp_pa
     app = await build_app(settings)
     app.exchange.context.outbox.make_folders()
     app.exchange.context.inbox.make_folders()
-    server = build_server(app.rpc_services, app.auth, f"unix:{tmp_path}/s.sock")
+    server = build_server(app.rpc_services, app.auth, f"unix:{tmp_path}/s.sock", limits=app.limits)
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/s.sock") as channel:
         opened = Service(app, channel, settings, ResponsePeer(keys, epoch=int(time.time())))
