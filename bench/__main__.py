@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench import bundle, carrying, imports, loop, status, submitting
+from bench import bundle, carrying, imports, loop, rate_limit, status, submitting
 
 
 def main() -> None:
     """Runs them all; each can be run alone as `python -m bench.<name>`."""
-    for measurement in (bundle, imports, submitting, loop, carrying, status):
+    for measurement in (bundle, imports, submitting, rate_limit, loop, carrying, status):
         measurement.main()
 
 

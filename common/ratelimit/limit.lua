@@ -35,6 +35,25 @@ local function newest_until(moment, low, high)
 end
 
 local last = redis.call('LLEN', key) / 2 - 1
+
+-- The same from `low` to the end, for what is found near the beginning: since the last call few have left the longest window.
+local function from_the_front(moment, low)
+  local step = 1
+  while low + step <= last and time_at(low + step) <= moment do
+    low, step = low + step, 2 * step
+  end
+  return newest_until(moment, low, math.min(last, low + step - 1))
+end
+
+-- The same, for what is found near the end: a short window holds the latest few.
+local function from_the_back(moment, low)
+  local high, step, beyond = last, 1, last + 1
+  while high > low and time_at(high) > moment do
+    high, step, beyond = high - step, 2 * step, high
+  end
+  return newest_until(moment, math.max(low, high), beyond - 1)
+end
+
 local total = 0
 if last >= 0 then
   total = total_at(last)
@@ -49,34 +68,29 @@ if last > 0 and time_at(last) > now then
 end
 
 -- How long until `amount` of the calls after `base` have left the window. The call in hand is the last to leave.
-local function wait(base, amount, length)
-  local low, high = base + 1, last + 1
-  local before = base >= 0 and total_at(base) or 0
-  while low < high do
+local function wait(window, amount)
+  local low, high = window.base + 1, last + 1
+  while amount > 1 and low < high do
     local middle = math.floor((low + high) / 2)
-    if total_at(middle) - before >= amount then high = middle else low = middle + 1 end
+    if total_at(middle) - window.before >= amount then high = middle else low = middle + 1 end
   end
-  return low > last and length or time_at(low) + length - now
+  return low > last and window.length or time_at(low) + window.length - now
 end
 
 local windows, longest_wait, base = {}, 0, last < 0 and -1 or 0
 for place = 4, #ARGV, 3 do
   local window = {length = tonumber(ARGV[place]), limit = tonumber(ARGV[place + 1]), cap = tonumber(ARGV[place + 2])}
   if last > 0 then
-    -- A window holds at most as many entries as calls, unless its limit was lowered: a short window is found at the end.
-    local near = last - window.cap
-    if near > base and time_at(near) <= now - window.length then
-      base = near
-    end
-    base = newest_until(now - window.length, base, last)
+    base = (place == 4 and from_the_front or from_the_back)(now - window.length, base)
   end
   window.base = base
-  window.used = last < 0 and 0 or total - total_at(base)
+  window.before = last < 0 and 0 or total_at(base)
+  window.used = total - window.before
   local excess = window.used + cost - window.cap
   if cost > window.cap then
     longest_wait = -1
   elseif excess > 0 and longest_wait >= 0 then
-    longest_wait = math.max(longest_wait, wait(base, excess, window.length))
+    longest_wait = math.max(longest_wait, wait(window, excess))
   end
   windows[#windows + 1] = window
 end
@@ -87,7 +101,7 @@ for _, window in ipairs(windows) do
   local used = window.used + (accepted and cost or 0)
   local surplus = math.max(1, used - window.limit + 1)
   reply[#reply + 1] = used
-  reply[#reply + 1] = used > 0 and wait(window.base, surplus, window.length) or 0
+  reply[#reply + 1] = used > 0 and wait(window, surplus) or 0
 end
 
 if accepted then
