@@ -93,7 +93,9 @@ async def measure(url: str) -> list[Figure]:
         for windows, what in ((USUAL, "500"), (LARGEST, "100,000")):
             await full(redis, "size", windows)
             figures.append(
-                Figure(f"memory of one user, {what} a day used, KiB", (await redis.memory_usage("size") or 0) / 1024, "")
+                Figure(
+                    f"memory of one user, {what} a day used, KiB", (await redis.memory_usage("size") or 0) / 1024, ""
+                )
             )
     return figures
 

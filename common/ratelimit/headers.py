@@ -38,7 +38,7 @@ def _warning(decision: Decision) -> str | None:
     if not fullest.is_nearly_full:
         return None
     window = fullest.window
-    text = f"{fullest.used} of {window.limit} calls in a {window.name} are used"
+    text = f"{fullest.used} of {window.limit} calls in {window.period} are used"
     if window.cap > window.limit:
         text += f"; up to {window.cap} are let through"
     return text

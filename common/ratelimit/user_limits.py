@@ -62,13 +62,13 @@ def refusal(decision: Decision, budget: Budget.ValueType) -> RateLimitedError:
     if decision.retry_after is None:
         window = min((use.window for use in decision.uses), key=lambda one: one.cap)
         message = (
-            f"This call counts as {decision.cost} {counted}, and {window.cap} in a {window.name} are allowed; "
+            f"This call counts as {decision.cost} {counted}, and {window.cap} in {window.period} are allowed; "
             "send fewer at once."
         )
     else:
         seconds = whole_seconds(decision.retry_after)
         message = (
-            f"Your limit of {window.cap} {counted} in a {window.name} is used up; try again in {seconds} s. "
+            f"Your limit of {window.cap} {counted} in {window.period} is used up; try again in {seconds} s. "
             "An administrator can give you a higher one."
         )
     return RateLimitedError(

@@ -48,7 +48,12 @@ class Window:
     @property
     def name(self) -> str:
         """`minute`, `hour` or `day`."""
-        return _NAMES.get(self.seconds, f"{self.seconds} seconds")
+        return _NAMES.get(self.seconds, f"window of {self.seconds} s")
+
+    @property
+    def period(self) -> str:
+        """The same in a sentence: in `a minute`, in `an hour`."""
+        return f"{'an' if self.seconds == HOUR else 'a'} {self.name}"
 
     @property
     def cap(self) -> int:

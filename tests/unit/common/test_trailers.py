@@ -7,17 +7,24 @@ from urllib.parse import quote
 import pytest
 
 from common.errors import FieldViolation, InvalidFieldError
+from common.ratelimit.headers import rate_limit_headers
+from common.ratelimit.windows import DAY, HOUR, MINUTE, Decision, Use, Window
 from common.rpc.errors import error_metadata
 from common.rpc.trailers import MESSAGE_BYTES, cut, fitting
 
 TRAILERS_LIMIT = 8192
 LONG = "ب" * 100_000
+HUGE = tuple(Use(Window(seconds, 10**9, 1000), 10**10, 86_400.0) for seconds in (DAY, HOUR, MINUTE))
 
 
 def trailers_bytes(error: InvalidFieldError) -> int:
     sent = fitting(error)
-    pairs = error_metadata(sent, "0" * 36)
-    details = sum(len(value) * 4 // 3 if isinstance(value, bytes) else len(value) for _, value in pairs)
+    headers = rate_limit_headers(Decision(accepted=False, cost=1, uses=HUGE, retry_after=86_400.0))
+    pairs = (*error_metadata(sent, "0" * 36), *headers)
+    # HTTP/2 counts 32 bytes beside name and value.
+    details = sum(
+        32 + len(name) + (len(value) * 4 // 3 if isinstance(value, bytes) else len(value)) for name, value in pairs
+    )
     return details + len(quote(sent.message))
 
 

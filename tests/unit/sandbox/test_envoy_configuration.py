@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from common.ratelimit.headers import HEADERS
 from sandbox.certificates import make_certificate
 from sandbox.envoy import ROOT, Envoy, envoy_program
 
@@ -34,6 +35,14 @@ def test_every_service_of_the_network_is_transcoded(network: str) -> None:
     configuration = (ROOT / "envoy" / f"{network}.yaml").read_text()
     for service in services:
         assert f"- {service}\n" in configuration
+
+
+@pytest.mark.parametrize("network", ["request", "response"])
+def test_a_browser_may_read_how_the_limits_stand(network: str) -> None:
+    configuration = (ROOT / "envoy" / f"{network}.yaml").read_text()
+    _, _, exposed = configuration.partition("expose_headers:")
+    for name in (*HEADERS, "retry-after"):
+        assert name in exposed.partition("max_age:")[0]
 
 
 def test_the_certificate_is_checked_by_its_authority_and_its_key_is_private(tmp_path: Path) -> None:
