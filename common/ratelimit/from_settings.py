@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS: Final = 0.5
 
 
 def user_limits(settings: NetworkSettings, policy: LivePolicy) -> UserLimits:
-    """The limits, with connections of their own, so that no long answer from a cache keeps a call waiting."""
+    """The limits, with a connection of their own, so that no long answer from a cache keeps a call waiting."""
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=_TIMEOUT_SECONDS,

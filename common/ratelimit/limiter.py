@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from common import metrics
 from common.ratelimit.local_bucket import LocalBuckets
+from common.ratelimit.round_trips import RoundTrips
 from common.ratelimit.windows import MICROSECONDS, Decision, Use, entry_microseconds
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("common.ratelimit")
 
-_SCRIPT: Final = resources.files("common.ratelimit").joinpath("limit.lua").read_text()
-_SHA: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _PAUSE_SECONDS: Final = 1.0
 """How long Redis is left alone after it failed; then one call tries it while the others go on without."""
 _BY_REDIS: Final = 0
@@ -47,7 +44,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`redis` must have short timeouts. `microseconds` and `clock` are for tests that move the time."""
-        self._redis = redis
+        self._round_trips = RoundTrips(redis)
         self._local = local if local is not None else LocalBuckets(clock=clock)
         self._microseconds = microseconds
         self._clock = clock
@@ -79,19 +76,14 @@ class RateLimiter:
         return _decision(reply, windows, cost)
 
     async def close(self) -> None:
-        """Closes the connections to Redis."""
-        await self._redis.aclose()
+        """Closes the connection to Redis."""
+        await self._round_trips.close()
 
     async def _ask(self, key: str, windows: tuple[Window, ...], cost: int) -> list[int]:
-        arguments: list[int] = [cost, entry_microseconds(windows), self._microseconds()]
+        arguments = [cost, entry_microseconds(windows), self._microseconds()]
         for window in windows:
             arguments += (window.seconds * MICROSECONDS, window.limit, window.cap)
-        try:
-            reply = await self._redis.evalsha(_SHA, 1, key, *cast("Any", arguments))
-        except NoScriptError:
-            # The first call after a start of Redis; from then on it knows the script.
-            reply = await self._redis.eval(_SCRIPT, 1, key, *cast("Any", arguments))
-        return cast("list[int]", reply)
+        return await self._round_trips.ask(key, arguments)
 
     def _decide_here(self, key: str, windows: tuple[Window, ...], cost: int) -> Decision:
         self._decided_here += 1

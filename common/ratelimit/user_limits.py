@@ -41,7 +41,7 @@ class UserLimits:
         return decision
 
     async def close(self) -> None:
-        """Closes the connections to Redis."""
+        """Closes the connection to Redis."""
         await self._limiter.close()
 
     def _windows(self, principal: Principal, budget: Budget.ValueType) -> tuple[Window, ...]:

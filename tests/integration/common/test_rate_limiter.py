@@ -320,11 +320,8 @@ class Switched:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
 
-    async def evalsha(self, *arguments: Any) -> Any:
-        return await self.redis.evalsha(*arguments)
-
-    async def eval(self, *arguments: Any) -> Any:
-        return await self.redis.eval(*arguments)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.redis, name)
 
 
 @asynccontextmanager
@@ -371,3 +368,37 @@ def test_the_local_bucket_refuses_with_the_time_after_which_it_lets_in() -> None
     time.move(6)
     assert buckets.take("a", THREE).accepted
     assert buckets.take("a", THREE, 11).retry_after is None
+
+
+async def test_a_caller_who_goes_away_while_he_waits_disturbs_nobody(limiter: RateLimiter) -> None:
+    tasks = [asyncio.create_task(limiter.take("k", THREE)) for _ in range(6)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    tasks[3].cancel()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [n in {0, 3} for n in range(6)]
+    assert (await limiter.take("k", THREE)).accepted
+
+
+async def test_all_who_wait_when_redis_goes_away_are_decided_here_at_once() -> None:
+    async with silent_server() as port, client(f"redis://127.0.0.1:{port}", timeout=0.2) as redis:
+        limiter = RateLimiter(redis)
+        first = asyncio.create_task(limiter.take("first", THREE))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(limiter.take("others", THREE)) for _ in range(20)]
+        decisions = await asyncio.gather(first, *others)
+        assert all(decision.local for decision in decisions)
+        assert sum(decision.accepted for decision in decisions[1:]) == 10
+
+
+@pytest.mark.parametrize("turns", [1, 100])
+async def test_closing_gives_up_what_is_under_way(turns: int) -> None:
+    async with silent_server() as port:
+        limiter = RateLimiter(client(f"redis://127.0.0.1:{port}"))
+        asked = asyncio.create_task(limiter.take("k", THREE))
+        # Before anything was sent, and while the answer is waited for.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await limiter.close()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
