@@ -59,6 +59,8 @@ class RateLimiter:
 
     async def take(self, key: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
         """Counts `cost` against every window under `key`, or refuses it and counts nothing. Never raises for Redis."""
+        if cost < 1:
+            raise ValueError("a call counts as 1 at least")
         windows = tuple(sorted(windows, key=lambda window: -window.seconds))
         tries = self._away_since is not None
         if tries:
