@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from common import metrics
 from common.ratelimit.limiter import RateLimiter
 from common.ratelimit.local_bucket import LocalBuckets
-from common.ratelimit.windows import DAY, HOUR, MINUTE, Outcome, Window
+from common.ratelimit.windows import DAY, HOUR, MINUTE, Outcome, Window, entry_microseconds
 from sandbox.valkey import EmbeddedValkey
 from tests.integration.common.sliding_windows import MICROSECONDS, SlidingWindows
 
@@ -132,6 +132,31 @@ def test_changed_limits_count_what_was_accepted_before(redis_url: str, steps: li
                 assert decision.accepted == (wait == 0)
                 assert decision.retry_after == (wait / MICROSECONDS if wait else None)
                 assert all(use.used == model.used(use.window, time.now) for use in decision.uses)
+
+    asyncio.run(story())
+
+
+@given(steps=steps, limits=limits)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_calls_that_share_entries_are_never_let_in_wrongly_and_wait_hardly_longer(
+    redis_url: str, steps: list[tuple[int, int]], limits: tuple[int, int, int, int]
+) -> None:
+    windows = (Window(6, limits[0]), Window(30, limits[1]), Window(DAY, 1_000_000))
+    width = entry_microseconds(windows)
+
+    async def story() -> None:
+        time, model, key = MovedTime(), SlidingWindows(), f"rate_limit:{uuid4()}"
+        async with client(redis_url) as redis:
+            limiter = RateLimiter(redis, microseconds=time)
+            for pause, cost in steps:
+                time.now += pause
+                decision = await limiter.take(key, windows, cost)
+                wait = model.wait(windows, time.now, cost)
+                if decision.accepted:
+                    assert model.take(windows, time.now, cost) == 0
+                elif wait is not None:
+                    assert decision.retry_after is not None
+                    assert wait <= decision.retry_after * MICROSECONDS <= wait + width
 
     asyncio.run(story())
 
