@@ -89,7 +89,7 @@ class Side:
         self.export_dir = settings.export_dir
         self.import_dir = settings.import_dir
         self._address = f"unix:{folder / settings.network_name}.sock"
-        self._server: RpcServer = build_server(app.rpc_services, app.auth, self._address)
+        self._server: RpcServer = build_server(app.rpc_services, app.auth, self._address, app.refusals)
         self.channel = grpc.aio.insecure_channel(self._address)
 
     async def open(self) -> None:

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from common.rpc.interceptors.access_log import AccessLogInterceptor
 from common.rpc.interceptors.errors import ErrorInterceptor
+from common.rpc.interceptors.refusals import RefusalInterceptor
 from common.rpc.interceptors.request_id import RequestIdInterceptor
 from common.rpc.interceptors.sign_in import SignInInterceptor
 from common.rpc.interceptors.validation import BUNDLE_PIECE_LIMIT, ValidationInterceptor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
+    from common.audit.refusals import RefusalWriter
     from common.rpc.interceptors.sign_in import Authenticator
 
 log = structlog.get_logger("rpc.server")
@@ -86,10 +88,13 @@ class RpcServer:
         await self.drain(drain_seconds)
 
 
-def build_server(services: Sequence[RpcService], authenticator: Authenticator, listen: str) -> RpcServer:
+def build_server(
+    services: Sequence[RpcService], authenticator: Authenticator, listen: str, refusals: RefusalWriter | None = None
+) -> RpcServer:
     """A server with all interceptors, bound to `listen` (`unix:<path>` or `host:port`), not yet started.
 
-    Raises AddressTakenError, naming the address and the next step, where nobody can listen.
+    Without `refusals`, refused calls are in the log only. Raises AddressTakenError, naming the address and the next
+    step, where nobody can listen.
     """
     names = [service.name for service in services]
     server = grpc.aio.server(
@@ -99,6 +104,7 @@ def build_server(services: Sequence[RpcService], authenticator: Authenticator, l
                     RequestIdInterceptor(),
                     ErrorInterceptor(),
                     AccessLogInterceptor(),
+                    *([RefusalInterceptor(refusals)] if refusals is not None else []),
                     SignInInterceptor(authenticator, names),
                     ValidationInterceptor(),
                 )

@@ -1,0 +1,79 @@
+"""Finding rows of the audit trail, and showing them so that no text in them moves a terminal or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import cast, func, literal, select
+from sqlalchemy.dialects.postgresql import INET
+
+from common.audit.tables import audit_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from ipaddress import IPv4Network, IPv6Network
+    from uuid import UUID
+
+    from sqlalchemy import Row, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_INVISIBLE_BUT_NEEDED: Final = "\u200c\u200d"
+"""Joiners, which Persian and others are written with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which rows; what is absent or empty filters nothing."""
+
+    user_id: UUID | None = None
+    action_prefix: str = ""
+    resource_type: str = ""
+    resource_id: str = ""
+    outcome: str = ""
+    address: IPv4Network | IPv6Network | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+async def list_audit_entries(
+    connection: AsyncConnection, wanted: AuditFilter, *, limit: int, before_id: int | None
+) -> Sequence[Row[Any]]:
+    """The newest rows first, beginning below `before_id`."""
+    columns = audit_logs.c
+    statement: Select[Any] = select(*columns, func.abbrev(columns.ip_address).label("address"))
+    for given, condition in (
+        (before_id is not None, columns.id < before_id),
+        (wanted.user_id is not None, columns.user_id == wanted.user_id),
+        (wanted.action_prefix, columns.action.startswith(wanted.action_prefix, autoescape=True)),
+        (wanted.resource_type, columns.resource_type == wanted.resource_type),
+        (wanted.resource_id, columns.resource_id == wanted.resource_id),
+        (wanted.outcome, columns.outcome == wanted.outcome),
+        (wanted.address, columns.ip_address.op("<<=")(cast(literal(str(wanted.address)), INET))),
+        (wanted.after is not None, columns.created_at >= wanted.after),
+        (wanted.before is not None, columns.created_at < wanted.before),
+    ):
+        if given:
+            statement = statement.where(condition)
+    return (await connection.execute(statement.order_by(columns.id.desc()).limit(limit))).all()
+
+
+def visible(text: str) -> str:
+    r"""The text with everything that is not printable written out, such as `\u001b`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in _INVISIBLE_BUT_NEEDED else f"\\u{ord(character):04x}"
+        for character in text
+    )
+
+
+def visible_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold.
+    """The same for every text and key within a JSON value."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {visible(key): visible_json(inner) for key, inner in value.items()}
+    return [visible_json(inner) for inner in value] if isinstance(value, list) else value
