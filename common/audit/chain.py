@@ -51,8 +51,9 @@ async def get_chain(connection: AsyncConnection) -> ChainView:
 
 async def latest_witness(connection: AsyncConnection, chain: str) -> Row[Any] | None:
     """What the newest bundle that said something new said of that chain."""
-    rows = await connection.execute(_newest(audit_witnesses.c.chain == chain, limit=1))
-    return rows.one_or_none()
+    newest = _newest(audit_witnesses.c.chain == chain, limit=1)
+    row: Row[Any] | None = (await connection.execute(newest)).one_or_none()
+    return row
 
 
 def _newest(condition: Any, *, limit: int) -> Select[Any]:  # noqa: ANN401 - a condition of SQLAlchemy.

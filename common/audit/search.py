@@ -57,7 +57,8 @@ async def list_audit_entries(
     ):
         if given:
             statement = statement.where(condition)
-    return (await connection.execute(statement.order_by(columns.id.desc()).limit(limit))).all()
+    rows: Sequence[Row[Any]] = (await connection.execute(statement.order_by(columns.id.desc()).limit(limit))).all()
+    return rows
 
 
 def visible(text: str) -> str:
