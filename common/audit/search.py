@@ -44,19 +44,20 @@ async def list_audit_entries(
     """The newest rows first, beginning below `before_id`."""
     columns = audit_logs.c
     statement: Select[Any] = select(*columns, func.abbrev(columns.ip_address).label("address"))
-    for given, condition in (
-        (before_id is not None, columns.id < before_id),
-        (wanted.user_id is not None, columns.user_id == wanted.user_id),
-        (wanted.action_prefix, columns.action.startswith(wanted.action_prefix, autoescape=True)),
-        (wanted.resource_type, columns.resource_type == wanted.resource_type),
-        (wanted.resource_id, columns.resource_id == wanted.resource_id),
-        (wanted.outcome, columns.outcome == wanted.outcome),
-        (wanted.address, columns.ip_address.op("<<=")(cast(literal(str(wanted.address)), INET))),
-        (wanted.after is not None, columns.created_at >= wanted.after),
-        (wanted.before is not None, columns.created_at < wanted.before),
-    ):
-        if given:
-            statement = statement.where(condition)
+    if before_id is not None:
+        statement = statement.where(columns.id < before_id)
+    if wanted.action_prefix:
+        statement = statement.where(columns.action.startswith(wanted.action_prefix, autoescape=True))
+    for name in ("user_id", "resource_type", "resource_id", "outcome"):
+        if value := getattr(wanted, name):
+            statement = statement.where(columns[name] == value)
+    if wanted.address is not None:
+        network = cast(literal(str(wanted.address)), INET)
+        statement = statement.where(columns.ip_address.op("<<=")(network))
+    if wanted.after is not None:
+        statement = statement.where(columns.created_at >= wanted.after)
+    if wanted.before is not None:
+        statement = statement.where(columns.created_at < wanted.before)
     rows: Sequence[Row[Any]] = (await connection.execute(statement.order_by(columns.id.desc()).limit(limit))).all()
     return rows
 
