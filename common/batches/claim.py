@@ -147,7 +147,7 @@ async def _first_frame(
             "announced_signing_key": await announce(connection, keys, number, batch.created_at),
         }
     if common_minor(streams.peer_minor) >= AUDIT_MINOR:
-        newer |= await heads_to_tell(connection)
+        newer |= await heads_to_tell(connection, batch.batch_id.int)
     message = render(
         incoming,
         await held_above(connection, incoming.epoch, incoming.cumulative),

@@ -5,11 +5,11 @@ Nothing here stops a stream. What does not fit is in the audit trail, in a metri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from airlock.bundle.v1.acknowledgement_pb2 import AuditHead
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, insert, select, tuple_
 
 from common import metrics
 from common.audit.chain import latest_witness
@@ -22,16 +22,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
+    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 log = structlog.get_logger("common.batches")
 
+_SEEN: Final = audit_witnesses.c
 _ACTIONS: Final = {OWN: "audit.chain_mismatch", PEER: "audit.peer_chain_mismatch"}
 
 
-async def heads_to_tell(connection: AsyncConnection) -> dict[str, AuditHead]:
-    """The head of our own chain and what we saw last of the other network's, as far as there are any."""
-    own, peer = await latest_segment(connection), await latest_witness(connection, PEER)
+async def heads_to_tell(connection: AsyncConnection, draw: int) -> dict[str, AuditHead]:
+    """The head of our own chain, and one of those that we saw of the other network's, as far as there are any.
+
+    `draw` is a random number. Half of the bundles say the last head that was seen, the others any earlier one: a chain
+    that was rewritten has new digests for all of them, however fast it grew beyond the last.
+    """
+    own, peer = await latest_segment(connection), await _remembered(connection, draw)
     heads = {}
     if own is not None:
         heads["audit_head"] = AuditHead(segment=own.number, digest=own.digest)
@@ -46,20 +52,57 @@ async def witness(connection: AsyncConnection, carrier: BundleNumber, message: A
     The caller holds the streams' lock, and `carrier` is newer than the bundle whose acknowledgements were used last.
     """
     if message.HasField("audit_head"):
-        cause = await _contradiction(connection, message.audit_head)
-        await _keep(connection, PEER, carrier, message.audit_head, cause, now)
+        await _take_theirs(connection, carrier, message.audit_head, now)
     if message.HasField("witnessed_audit_head"):
-        cause = await _mismatch(connection, message.witnessed_audit_head)
-        await _keep(connection, OWN, carrier, message.witnessed_audit_head, cause, now)
+        await _take_ours(connection, carrier, message.witnessed_audit_head, now)
 
 
-async def _contradiction(connection: AsyncConnection, head: AuditHead) -> str:
+async def _remembered(connection: AsyncConnection, draw: int) -> Row[Any] | None:
+    last = await latest_witness(connection, PEER)
+    if last is None:
+        return None
+    sound = select(audit_witnesses).where(_SEEN.chain == PEER, _SEEN.agrees)
+    if not last.agrees:
+        # Until their chain is beyond it, they are told what it contradicts.
+        statement = sound.order_by(_SEEN.number.desc())
+    elif draw % 2:
+        return last
+    else:
+        # What was seen before a contradiction that is over would only be found once more, and for ever.
+        over = select(_SEEN.epoch, _SEEN.sequence).where(_SEEN.chain == PEER, ~_SEEN.agrees)
+        over = over.order_by(_SEEN.epoch.desc(), _SEEN.sequence.desc()).limit(1)
+        since = (await connection.execute(over)).one_or_none()
+        if since is not None:
+            sound = sound.where(tuple_(_SEEN.epoch, _SEEN.sequence) > tuple_(*since))
+        statement = sound.where(_SEEN.number > draw // 2 % last.number).order_by(_SEEN.number)
+    row: Row[Any] | None = (await connection.execute(statement.limit(1))).one_or_none()
+    return row or last
+
+
+async def _take_theirs(connection: AsyncConnection, carrier: BundleNumber, head: AuditHead, now: datetime) -> None:
+    last = await latest_witness(connection, PEER)
+    if last is None or (last.number, last.digest) != (head.segment, head.digest):
+        cause = await _contradiction(connection, last, head)
+        await _keep(connection, PEER, carrier, head, cause, last, now)
+
+
+async def _take_ours(connection: AsyncConnection, carrier: BundleNumber, head: AuditHead, now: datetime) -> None:
+    """They may say any head that they ever saw; news are the highest one, and one that does not fit."""
+    cause = await _mismatch(connection, head)
+    known = exists().where(_SEEN.chain == OWN, _SEEN.agrees.is_(not cause))
+    if cause:
+        known = known.where(_SEEN.number == head.segment, _SEEN.digest == head.digest)
+    else:
+        known = known.where(_SEEN.number >= head.segment)
+    if not await connection.scalar(select(known)):
+        await _keep(connection, OWN, carrier, head, cause, await latest_witness(connection, OWN), now)
+
+
+async def _contradiction(connection: AsyncConnection, last: Row[Any] | None, head: AuditHead) -> str:
     """Why the other network's head does not fit what was seen of its chain before."""
-    columns = audit_witnesses.c
-    other = exists().where(columns.chain == PEER, columns.number == head.segment, columns.digest != head.digest)
+    other = exists().where(_SEEN.chain == PEER, _SEEN.number == head.segment, _SEEN.digest != head.digest)
     if await connection.scalar(select(other)):
         return f"segment {head.segment} of the other network was seen before with another digest"
-    last = await latest_witness(connection, PEER)
     if last is not None and head.segment < last.number:
         return f"the other network's chain ended at segment {last.number} before and ends at {head.segment} now"
     return ""
@@ -74,15 +117,17 @@ async def _mismatch(connection: AsyncConnection, head: AuditHead) -> str:
 
 
 async def _keep(
-    connection: AsyncConnection, chain: str, carrier: BundleNumber, head: AuditHead, cause: str, now: datetime
+    connection: AsyncConnection,
+    chain: str,
+    carrier: BundleNumber,
+    head: AuditHead,
+    cause: str,
+    last: Row[Any] | None,
+    now: datetime,
 ) -> None:
-    last = await latest_witness(connection, chain)
-    if last is not None:
-        if (last.number, last.digest, last.agrees) == (head.segment, head.digest, not cause):
-            return
-        if carrier <= BundleNumber(last.epoch, last.sequence):
-            # While an alarm stands no state counts as used, so a bundle may be older than one that was looked at.
-            return
+    if last is not None and carrier <= BundleNumber(last.epoch, last.sequence):
+        # While an alarm stands no state counts as used, so a bundle may be older than one that was looked at.
+        return
     values = {"chain": chain, "epoch": carrier.epoch, "sequence": carrier.sequence, "number": head.segment}
     values |= {"digest": head.digest, "agrees": not cause, "seen_at": now}
     await connection.execute(insert(audit_witnesses).values(values))

@@ -82,8 +82,8 @@ class Acknowledgements(_message.Message):
 
     @_builtins.property
     def witnessed_audit_head(self) -> Global___AuditHead:
-        """Since schema 1.2. What the sender saw last as the receiver's `audit_head`, so that the receiver can compare it with its
-        own segment of that number. Absent when it saw none.
+        """Since schema 1.2. An `audit_head` of the receiver's that the sender saw, the last or an earlier one, so that the receiver
+        can compare it with its own segment of that number. Absent when it saw none.
         """
 
     def __init__(
