@@ -80,8 +80,7 @@ while position < len(plain):
     need(position <= len(plain), "a frame is cut")
     frames.append(parsed(Frame, bytes(plain[position - length : position])))
 need(len(frames) > 1 and frames[0].HasField("acknowledgements") and frames[-1].HasField("end"), "frames are missing")
-last_field = max(field.number for field, _ in frames[0].acknowledgements.ListFields())
-need(last_field < (11, 13, 15)[header.schema_minor], "minor")
+need(max(x.number for x, _ in frames[0].acknowledgements.ListFields()) < (11, 13, 15)[header.schema_minor], "minor")
 for frame in frames[1:-1]:
     piece, records, whole = frame.chunk, frame.records.records, answer.total_length
     need(0 < len(records) <= 128 or frame.HasField("chunk"), "an empty or too long block, or a frame out of order")
