@@ -6,7 +6,9 @@ event carries goes into metadata.
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +34,8 @@ _SECRET_PARTS: Final = (
     "dsn",
 )
 _MASK: Final = "***"
+# JSON writes out what is below the space; these act on a terminal or turn what a person reads, too.
+_MOVES_A_TERMINAL: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _TEXT_LIMIT: Final = 16 * 1024
 
 
@@ -80,7 +84,12 @@ def fixed_shape(_logger: object, _method: str, event: MutableMapping[str, Any]) 
 
 
 def _json(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+    try:
+        text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+    except TypeError:
+        # Half a character, which orjson refuses; whatever a stranger wrote, the line is written.
+        return json.dumps(line, default=str)
+    return _MOVES_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @lru_cache(maxsize=1024)

@@ -38,6 +38,15 @@ EXPORT_BATCH_SIZE = Histogram(
     buckets=(0, 1, 5, 10, 50, 100, 250, 500, 1000, 10_000, 100_000),
     registry=REGISTRY,
 )
+AUDIT_REFUSALS_NOT_KEPT = Counter(
+    "airlock_audit_refusals_not_kept_total", "Refused calls that the audit trail only counted.", registry=REGISTRY
+)
+AUDIT_MISMATCHES = Counter(
+    "airlock_audit_mismatches_total",
+    "Times that an audit chain did not match: a segment its rows, or a chain what was witnessed of it.",
+    ["chain"],
+    registry=REGISTRY,
+)
 LAST_RECEIVED = Gauge(
     "airlock_bundle_last_received_timestamp_seconds",
     "When the last bundle of a kind was applied; absent when none ever was.",

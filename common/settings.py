@@ -117,6 +117,8 @@ class NetworkSettings(BaseSettings):
     )
     keep_sent_days: Days = 7
     keep_received_days: Days = 30
+    seal_audit_seconds: Seconds = 300
+    keep_audit_days: int = Field(365, ge=30, le=36_500, description="Give whole days, 30 to 36500.")
 
     airlock_kill_at: str | None = Field(
         None, max_length=100, description="It is for fault tests with SANDBOX=true; leave it unset."

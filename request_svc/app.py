@@ -13,6 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from common import clock
+from common.audit.refusals import RefusalWriter
+from common.audit.trail import AuditTrail
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context, keeping
@@ -59,6 +61,8 @@ class App:
     database: Database
     auth: AuthContext
     limits: UserLimits
+    refusals: RefusalWriter
+    trail: AuditTrail
     broker: AsyncBroker
     exchange: Exchange
     rpc_services: Sequence[RpcService]
@@ -70,6 +74,7 @@ class App:
         """Stores what was accepted, then closes every connection."""
         await self.writer.close()
         await self.changes.close()
+        await self.refusals.close()
         await self.auth.close()
         await self.limits.close()
         await self.broker.shutdown()
@@ -127,11 +132,15 @@ async def build_app(
         jobs=jobs(settings),
         checks=standard_checks(settings, database),
     )
+    refusals = RefusalWriter(database)
     await auth.start()
+    refusals.start()
     return App(
         database=database,
         auth=auth,
         limits=user_limits(settings, auth.policy),
+        refusals=refusals,
+        trail=AuditTrail(database, settings.keep_audit_days),
         broker=make_broker(settings),
         exchange=exchange,
         rpc_services=[*_own_services(parts, database), *shared],

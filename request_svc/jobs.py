@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airlock.common.v1 import network_pb2
 
+from common.audit.trail import HasTrail
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from request_svc.settings import RequestSettings
 
 
-class JobApp(ServiceApp, HasExchange, Protocol):
+class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
     """What the jobs need of the service."""
 
 
@@ -27,6 +28,7 @@ def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
         Job(name="export_requests", run=export_requests, every=settings.export_requests_seconds),
         Job(name="import_users", run=import_bundles, every=settings.import_users_seconds),
         Job(name="import_responses", run=import_bundles, every=settings.import_seconds),
+        Job(name="seal_audit", run=seal_audit, every=settings.seal_audit_seconds, audited=False),
         Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
     )
 
@@ -41,6 +43,11 @@ async def import_bundles(app: JobApp) -> ImportReport:
     return await app.exchange.import_waiting()
 
 
+async def seal_audit(app: JobApp) -> Mapping[str, int]:
+    """What the audit trail grew by, chained to what was sealed before."""
+    return await app.trail.seal()
+
+
 async def clean_up(app: JobApp) -> Mapping[str, int]:
-    """Files of bundles that are acknowledged, or long imported, and what killed programs left half-written."""
-    return await app.exchange.clean_up()
+    """Files of bundles that are settled or long imported, what killed programs left half-written, old audit rows."""
+    return {**await app.exchange.clean_up(), **await app.trail.forget()}

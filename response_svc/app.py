@@ -14,6 +14,8 @@ from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_gr
 from redis.asyncio import Redis
 
 from common import clock
+from common.audit.refusals import RefusalWriter
+from common.audit.trail import AuditTrail
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context, keeping
@@ -71,6 +73,8 @@ class App:
     database: Database
     auth: AuthContext
     limits: UserLimits
+    refusals: RefusalWriter
+    trail: AuditTrail
     broker: AsyncBroker
     exchange: Exchange
     rpc_services: Sequence[RpcService]
@@ -81,6 +85,7 @@ class App:
 
     async def close(self) -> None:
         """Closes every connection."""
+        await self.refusals.close()
         await self.auth.close()
         await self.limits.close()
         await self.engine.close()
@@ -122,11 +127,15 @@ async def build_app(
         jobs=jobs(settings),
         checks=[*standard_checks(settings, database), EngineCheck(engine)],
     )
+    refusals = RefusalWriter(database)
     await auth.start()
+    refusals.start()
     return App(
         database=database,
         auth=auth,
         limits=user_limits(settings, auth.policy),
+        refusals=refusals,
+        trail=AuditTrail(database, settings.keep_audit_days),
         broker=broker,
         exchange=exchange,
         rpc_services=[*_own_services(users), *shared],

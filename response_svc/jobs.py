@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airlock.common.v1 import network_pb2
 
+from common.audit.trail import HasTrail
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 EXECUTE_QUERY = "execute_query"
 
 
-class JobApp(ServiceApp, HasExchange, Protocol):
+class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
     """What the jobs need of the service."""
 
     @property
@@ -42,6 +43,7 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
             quiet=True,
         ),
         Job(name="export_responses", run=export_responses, every=settings.export_responses_seconds),
+        Job(name="seal_audit", run=seal_audit, every=settings.seal_audit_seconds, audited=False),
         Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
     )
 
@@ -66,6 +68,11 @@ async def export_responses(app: JobApp) -> ExportReport:
     return await app.exchange.export(network_pb2.BUNDLE_KIND_RESPONSES)
 
 
+async def seal_audit(app: JobApp) -> Mapping[str, int]:
+    """What the audit trail grew by, chained to what was sealed before."""
+    return await app.trail.seal()
+
+
 async def clean_up(app: JobApp) -> Mapping[str, int]:
-    """Files of bundles that are acknowledged, or long imported, and what killed programs left half-written."""
-    return await app.exchange.clean_up()
+    """Files of bundles that are settled or long imported, what killed programs left half-written, old audit rows."""
+    return {**await app.exchange.clean_up(), **await app.trail.forget()}

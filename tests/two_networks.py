@@ -89,7 +89,9 @@ class Side:
         self.export_dir = settings.export_dir
         self.import_dir = settings.import_dir
         self._address = f"unix:{folder / settings.network_name}.sock"
-        self._server: RpcServer = build_server(app.rpc_services, app.auth, self._address, limits=app.limits)
+        self._server: RpcServer = build_server(
+            app.rpc_services, app.auth, self._address, limits=app.limits, refusals=app.refusals
+        )
         self.channel = grpc.aio.insecure_channel(self._address)
 
     async def open(self) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from common.audit.tables import audit_logs
+from common.audit.tables import OK, audit_logs
+from common.rpc.caller import current_caller
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 USER_AGENT_LIMIT = 512
 """Characters of a user agent that are kept."""
+RESOURCE_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,29 @@ class AuditEntry:
     request_data: Mapping[str, Any] | None = None
     response_status: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = OK
+
+
+def own_entry(
+    action: str,
+    *,
+    resource_type: str,
+    resource_id: str,
+    metadata: Mapping[str, Any],
+    outcome: str = OK,
+) -> AuditEntry:
+    """An entry of work that this process does: for whoever called for it, or by itself under host and process id."""
+    caller = current_caller()
+    return AuditEntry(
+        action,
+        user_id=caller.principal.user_id if caller.principal is not None else None,
+        resource_type=resource_type,
+        resource_id=resource_id,
+        address=caller.address,
+        user_agent=caller.user_agent or f"{socket.gethostname()}:{os.getpid()}",
+        metadata=metadata,
+        outcome=outcome,
+    )
 
 
 async def record(connection: AsyncConnection, entry: AuditEntry) -> None:
@@ -44,12 +71,13 @@ def audit_row(entry: AuditEntry) -> dict[str, Any]:
         "user_id": entry.user_id,
         "action": entry.action,
         "resource_type": entry.resource_type,
-        "resource_id": entry.resource_id,
+        "resource_id": _storable(entry.resource_id)[:RESOURCE_LIMIT] if entry.resource_id is not None else None,
         "ip_address": _valid_address(entry.address),
-        "user_agent": entry.user_agent[:USER_AGENT_LIMIT] if entry.user_agent else None,
-        "request_data": dict(entry.request_data) if entry.request_data is not None else None,
+        "user_agent": _storable(entry.user_agent)[:USER_AGENT_LIMIT] if entry.user_agent else None,
+        "request_data": _storable_json(entry.request_data),
         "response_status": entry.response_status,
-        "metadata": dict(entry.metadata) or None,
+        "metadata": _storable_json(entry.metadata) or None,
+        "outcome": entry.outcome,
     }
 
 
@@ -58,3 +86,18 @@ def _valid_address(address: str | None) -> str | None:
         return str(ip_address(address)) if address else None
     except ValueError:
         return None
+
+
+def _storable(text: str) -> str:
+    """The text without what PostgreSQL cannot keep: no row, and so no change, is lost for a character in a name."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _storable_json(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold.
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable_json(inner) for key, inner in value.items()}
+    return [_storable_json(inner) for inner in value] if isinstance(value, list | tuple) else value

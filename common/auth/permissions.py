@@ -28,6 +28,7 @@ _OPERATOR: Final = _USER | {
     permissions.PERMISSION_READ_USERS,
     permissions.PERMISSION_READ_OPERATIONS,
     permissions.PERMISSION_OPERATE,
+    permissions.PERMISSION_READ_AUDIT,
     permissions.PERMISSION_TRANSFER,
 }
 

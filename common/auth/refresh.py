@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from common.audit.record import AuditEntry, record
+from common.audit.tables import OK, REFUSED
 from common.auth.issue import issue_pair
 from common.auth.sessions import end_session, session_is_ended, spend_refresh_token, take_refresh_token
 from common.auth.tokens import refresh_token_hash
@@ -68,4 +69,5 @@ def _entry(action: str, token: RefreshToken | None, caller: Caller, cause: str |
         address=caller.address,
         user_agent=caller.user_agent,
         metadata={"request_id": caller.request_id} | ({"cause": cause} if cause else {}),
+        outcome=REFUSED if cause else OK,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from common.audit.record import AuditEntry, record
+from common.audit.tables import OK, REFUSED
 from common.auth.issue import issue_pair
 from common.errors import CredentialsWrongError
 
@@ -53,4 +54,5 @@ def _entry(
         address=caller.address,
         user_agent=caller.user_agent,
         metadata={"username": username, "request_id": caller.request_id},
+        outcome=OK if pair is not None else REFUSED,
     )

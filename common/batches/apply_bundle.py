@@ -11,7 +11,9 @@ from uuid import uuid4
 from airlock.common.v1 import network_pb2
 from sqlalchemy.exc import DataError
 
+from common.audit.record import record
 from common.batches.batch_rows import ImportBatchRow
+from common.batches.bundle_audit import imported_entry
 from common.batches.claim import STATUS
 from common.batches.confirm import adopt_published
 from common.batches.import_report import report_of_applied, report_of_refused
@@ -106,6 +108,7 @@ async def apply_bundle(
         outcome = await _not_applied(connection, decision.verdict, row, number, held, decided_by, now)
         reported = replace(outcome.row, report=_report_of(outcome, bundle, brought))
         await save_import(connection, reported)
+        await record(connection, imported_entry(reported, quarantined=outcome.quarantined_for is not None))
         return replace(outcome, row=reported)
 
 
@@ -213,6 +216,7 @@ async def _apply(
         ),
     )
     await save_import(connection, applied)
+    await record(connection, imported_entry(applied, quarantined=False))
     return applied
 
 

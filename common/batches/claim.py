@@ -14,9 +14,10 @@ from common.batches.ports import OutgoingBatch
 from common.batches.signing_keys import announce
 from common.batches.stream_rows import give_number, lock_streams
 from common.batches.tables import export_batches, stream_bundles
+from common.batches.witness import heads_to_tell
 from common.errors import StreamStoppedError
 from transfer.bundle.names import bundle_filename, kind_name
-from transfer.bundle.versions import KEYS_MINOR, common_minor
+from transfer.bundle.versions import AUDIT_MINOR, KEYS_MINOR, common_minor
 from transfer.custody.acknowledgements import render
 from transfer.custody.state import BundleNumber
 
@@ -138,18 +139,20 @@ async def _first_frame(
     connection: AsyncConnection, context: BatchContext, streams: Streams, batch: OutgoingBatch
 ) -> bytes:
     incoming, keys = streams.incoming, context.keys()
-    about_keys: dict[str, Any] = {}
+    newer: dict[str, Any] = {}
     if common_minor(streams.peer_minor) >= KEYS_MINOR:
         number = BundleNumber(batch.epoch, batch.sequence)
-        about_keys = {
+        newer |= {
             "key_versions": keys.keyring.versions,
             "announced_signing_key": await announce(connection, keys, number, batch.created_at),
         }
+    if common_minor(streams.peer_minor) >= AUDIT_MINOR:
+        newer |= await heads_to_tell(connection, batch.batch_id.int)
     message = render(
         incoming,
         await held_above(connection, incoming.epoch, incoming.cumulative),
         await voided_unacknowledged(connection, streams.outgoing.epoch),
         streams.snapshots_wanted,
-        **about_keys,
+        **newer,
     )
     return message.SerializeToString(deterministic=True)

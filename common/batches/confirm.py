@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
+from common.audit.record import record
+from common.batches.bundle_audit import sealed_entry
 from common.batches.number_rows import seal_number
 from common.batches.seal import claimed_batch, header_of, select_processing
 from common.batches.steps import Step
@@ -109,3 +111,4 @@ async def _count_as_sealed(
     await seal_number(connection, number, published.digest, published.size, now)
     if source is not None:
         await source.sealed(connection, claimed.batch)
+    await record(connection, sealed_entry(claimed, published))

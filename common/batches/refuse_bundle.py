@@ -10,8 +10,10 @@ import structlog
 from airlock.bundle.v1.header_pb2 import BundleHeader
 from google.protobuf.message import DecodeError
 
+from common.audit.record import record
 from common.batches.apply_bundle import epoch_of_our_own
 from common.batches.batch_rows import ImportBatchRow
+from common.batches.bundle_audit import imported_entry
 from common.batches.import_report import report_of_refused
 from common.batches.import_rows import save_import
 from common.batches.number_rows import known_incoming, record_held
@@ -81,6 +83,7 @@ async def refuse_bundle(
             number = BundleNumber(header.epoch, header.sequence)
             held = HeldBundle(number.sequence, hashed.digest, Disposition.REFUSED, error.defect)
             await _record_refused(transaction.connection, context, number, held, row)
+        await record(transaction.connection, imported_entry(row, quarantined=True))
     log.warning("bundle_refused", file=row.filename, defect=error.defect, cause=str(error), sequence=row.sequence)
     return row
 

@@ -42,6 +42,11 @@ class ExportReport:
         return {"bundles": len(self.batches), "records": self.records, "voided": self.voided}
 
     @property
+    def worked(self) -> bool:
+        """Whether a bundle was sealed or given up."""
+        return bool(self.batches or self.voided)
+
+    @property
     def summary(self) -> str:
         """The run in one line, for people."""
         if self.skipped:
@@ -88,6 +93,11 @@ class ImportReport:
         by_sink = {name.replace(" ", "_"): number for name, number in self._by_sink()}
         own = {"records": self.records, "waiting": self.waiting, "left": len(self.left)}
         return {**own, ACKNOWLEDGED: self.acknowledged, **by_status, **by_sink}
+
+    @property
+    def worked(self) -> bool:
+        """Whether a bundle was judged. What waits in the inbox, or stays there, is met again at every scan."""
+        return bool(self.batches)
 
     @property
     def summary(self) -> str:

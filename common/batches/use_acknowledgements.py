@@ -17,6 +17,7 @@ from common.batches.number_rows import (
 from common.batches.signing_keys import note_confirmed
 from common.batches.stream_rows import lock_streams, note_acknowledged, raise_alarm, save_used
 from common.batches.tables import OUTGOING
+from common.batches.witness import witness
 from transfer.bundle.names import kind_name
 from transfer.custody.acknowledgements import parse, parse_voided
 from transfer.custody.arriving import accept_voids, advance
@@ -55,6 +56,8 @@ async def use_acknowledgements(
     streams = await lock_streams(connection)
     if not counts(streams.outgoing, carrier):
         return 0
+    # Before any alarm: a database that was set back shows in the chains too.
+    await witness(connection, carrier, message, now)
     epoch = streams.outgoing.epoch
     sent = await sent_above(connection, epoch, streams.outgoing.cumulative)
     proved = interpret(streams.outgoing, sent, peer, streams.peer)

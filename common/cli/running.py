@@ -37,7 +37,7 @@ async def _serve(service: Service[Settings, App], settings: Settings, number: in
     app = await service.build_app(settings)
     try:
         listen = settings.listen_address(number)
-        server = build_server(app.rpc_services, app.auth, listen, limits=app.limits)
+        server = build_server(app.rpc_services, app.auth, listen, limits=app.limits, refusals=app.refusals)
         log.info("serving", listen=listen, process=number)
         await server.serve_until(stopping, settings.drain_seconds)
     finally:

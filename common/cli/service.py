@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from taskiq import AsyncBroker
 
+    from common.audit.refusals import RefusalWriter
     from common.auth.context import AuthContext
     from common.database.transaction import Database
     from common.health.checks import Check
@@ -36,6 +37,11 @@ class ServiceApp(Protocol):
     @property
     def limits(self) -> UserLimits:
         """How often a user may call; the app closes it."""
+        ...
+
+    @property
+    def refusals(self) -> RefusalWriter:
+        """Started; the app closes it."""
         ...
 
     @property

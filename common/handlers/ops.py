@@ -1,4 +1,4 @@
-"""OpsService: batches, runs on demand and jobs; streams, quarantine and keys are in files of their own."""
+"""OpsService: batches, runs on demand and jobs; streams, quarantine, keys and audit are in files of their own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from airlock.ops.v1 import batches_pb2 as pb
 from airlock.ops.v1 import jobs_pb2
 
 from common.batches.stores import list_export_batches, list_import_batches
+from common.handlers.audit import AuditMethods
 from common.handlers.batches import export_batch, import_batch
 from common.handlers.custody import CustodyMethods
 from common.handlers.keys import KeyMethods
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from common.jobs.runs import JobRun
 
 
-class OpsHandler(CustodyMethods, QuarantineMethods, KeyMethods):
+class OpsHandler(CustodyMethods, QuarantineMethods, KeyMethods, AuditMethods):
     """Shows and drives one network's exports and imports."""
 
     def __init__(self, exchange: Exchange, jobs: Sequence[Job[Any]]) -> None:

@@ -29,6 +29,11 @@ class Report(Protocol):
         ...
 
     @property
+    def worked(self) -> bool:
+        """Whether there was anything to do."""
+        ...
+
+    @property
     def summary(self) -> str:
         """The run in one line, for people."""
         ...
@@ -40,6 +45,11 @@ class CountReport:
 
     counts: Counts
     skipped: bool = False
+
+    @property
+    def worked(self) -> bool:
+        """Whether anything was counted."""
+        return any(self.counts.values())
 
     @property
     def summary(self) -> str:
@@ -63,6 +73,9 @@ class Job(Generic[App]):
     """One run at a time on the whole network; a second one ends at once. Saves work, guards nothing."""
     quiet: bool = False
     """A run that counts nothing is not logged, and noted now and then only: for jobs that are often woken in vain."""
+
+    audited: bool = True
+    """A run that did something is in the audit trail. One that failed always is."""
 
     def __post_init__(self) -> None:
         if self.every is not None and self.cron is not None:

@@ -14,6 +14,8 @@ from sqlalchemy import case, select
 from sqlalchemy.dialects.postgresql import insert
 
 from common import metrics
+from common.audit.record import own_entry, record
+from common.audit.tables import FAILED, OK
 from common.clock import now
 from common.database.exclusive import exclusively
 from common.errors import AirlockError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.audit.record import AuditEntry
     from common.database.transaction import Database
     from common.jobs.job import App, Counts, Job, Report
 
@@ -96,7 +99,7 @@ async def _recorded(job: Job[App], app: App, database: Database, clock: Callable
         seconds = time.perf_counter() - started
         metrics.TASKS_TOTAL.labels(job.name, "failed").inc()
         log.exception("job_failed", duration_ms=round(seconds * 1000, 1))
-        await _note_end(database, job.name, started_at, seconds, outcome=error, at=clock())
+        await _note_end(database, job.name, started_at, seconds, outcome=error, at=clock(), audited=True)
         raise
     seconds = time.perf_counter() - started
     metrics.TASKS_TOTAL.labels(job.name, "skipped" if report.skipped else "succeeded").inc()
@@ -106,7 +109,14 @@ async def _recorded(job: Job[App], app: App, database: Database, clock: Callable
         counts = dict(report.counts)
         log.info("job_done", summary=report.summary, counts=counts, duration_ms=round(seconds * 1000, 1))
     await _note_end(
-        database, job.name, started_at, seconds, outcome=report, at=clock(), rest=IDLE_REST if idle else NO_REST
+        database,
+        job.name,
+        started_at,
+        seconds,
+        outcome=report,
+        at=clock(),
+        rest=IDLE_REST if idle else NO_REST,
+        audited=job.audited and report.worked and not report.skipped,
     )
     return report
 
@@ -134,6 +144,7 @@ async def _note_end(
     at: datetime,
     outcome: Report | Exception,
     rest: timedelta = NO_REST,
+    audited: bool,
 ) -> None:
     error = outcome if isinstance(outcome, Exception) else None
     values: dict[str, Any] = {
@@ -164,6 +175,19 @@ async def _note_end(
     )
     async with database.transaction() as transaction:
         await transaction.connection.execute(statement)
+        if audited:
+            await record(transaction.connection, _entry(name, values))
+
+
+def _entry(name: str, values: Mapping[str, Any]) -> AuditEntry:
+    told = {"counts": values["last_counts"], "summary": values["last_summary"], "error": values["last_error"]}
+    return own_entry(
+        "job.run",
+        resource_type="job",
+        resource_id=name,
+        metadata={key: value for key, value in told.items() if value is not None},
+        outcome=OK if values["last_succeeded"] else FAILED,
+    )
 
 
 def _told(error: Exception) -> str:

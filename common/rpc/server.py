@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from common.rpc.interceptors.access_log import AccessLogInterceptor
 from common.rpc.interceptors.errors import ErrorInterceptor
 from common.rpc.interceptors.rate_limit import RateLimitInterceptor
+from common.rpc.interceptors.refusals import RefusalInterceptor
 from common.rpc.interceptors.request_id import RequestIdInterceptor
 from common.rpc.interceptors.sign_in import SignInInterceptor
 from common.rpc.interceptors.validation import BUNDLE_PIECE_LIMIT, ValidationInterceptor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
+    from common.audit.refusals import RefusalWriter
     from common.ratelimit.user_limits import UserLimits
     from common.rpc.interceptors.sign_in import Authenticator
     from common.rpc.wrapping import CallInterceptor
@@ -90,18 +92,24 @@ class RpcServer:
 
 
 def build_server(
-    services: Sequence[RpcService], authenticator: Authenticator, listen: str, *, limits: UserLimits | None = None
+    services: Sequence[RpcService],
+    authenticator: Authenticator,
+    listen: str,
+    *,
+    limits: UserLimits | None = None,
+    refusals: RefusalWriter | None = None,
 ) -> RpcServer:
     """A server with all interceptors, bound to `listen` (`unix:<path>` or `host:port`), not yet started.
 
-    Without `limits` nobody is limited, which is for tests of something else.
-    Raises AddressTakenError, naming the address and the next step, where nobody can listen.
+    Without `limits` nobody is limited, and without `refusals` refused calls are in the log only: both are for tests of
+    something else. Raises AddressTakenError, naming the address and the next step, where nobody can listen.
     """
     names = [service.name for service in services]
     interceptors: list[CallInterceptor] = [
         RequestIdInterceptor(),
         ErrorInterceptor(),
         AccessLogInterceptor(),
+        *([RefusalInterceptor(refusals)] if refusals is not None else []),
         SignInInterceptor(authenticator, names),
         # A message that is refused has cost work, so it is counted first.
         *([RateLimitInterceptor(limits, names)] if limits is not None else []),

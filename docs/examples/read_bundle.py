@@ -57,7 +57,7 @@ for signer, signature in signatures.items():
     need(signer[0] == 1 and signer[1:] in peers, "the signer is not trusted")
     peers[signer[1:]].verify(signature, b"DSSEv1 24 %b/sender 40 %b" % (LABEL, body))
 header = parsed(BundleHeader, head[16:])  # 3
-need((header.schema_major, *header.required_features) == (1,) and header.schema_minor < 2, "another schema")
+need((header.schema_major, *header.required_features) == (1,) and header.schema_minor < 3, "another schema")
 need(0 < header.created_at_micros < 253_402_300_800_000_000 and header.compression == 1, "time or compression")
 need(len(header.batch_id) == 16 and 0 < header.epoch < 1 << 63 and 0 < header.sequence < 1 << 63, "batch or number")
 way, (senders, *allowed) = [header.source_network, header.destination_network], KINDS.get(header.kind, "0").split()
@@ -80,7 +80,7 @@ while position < len(plain):
     need(position <= len(plain), "a frame is cut")
     frames.append(parsed(Frame, bytes(plain[position - length : position])))
 need(len(frames) > 1 and frames[0].HasField("acknowledgements") and frames[-1].HasField("end"), "frames are missing")
-need(header.schema_minor or max(field.number for field, _ in frames[0].acknowledgements.ListFields()) < 11, "minor")
+need(max(x.number for x, _ in frames[0].acknowledgements.ListFields()) < (11, 13, 15)[header.schema_minor], "minor")
 for frame in frames[1:-1]:
     piece, records, whole = frame.chunk, frame.records.records, answer.total_length
     need(0 < len(records) <= 128 or frame.HasField("chunk"), "an empty or too long block, or a frame out of order")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
+from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements, AuditHead
 from airlock.bundle.v1.frame_pb2 import Frame
 from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Record
 
 from tests.vectors import craft
 from tests.vectors.craft import Craft, block, chunk, end, request, response
-from tests.vectors.good import announcement
+from tests.vectors.good import announcement, witnessing
 from tests.vectors.vector import (
     ACK,
     TWO,
@@ -75,6 +75,30 @@ PAYLOAD = [
         "A signing key of 33 bytes.",
         lambda: Craft(
             header=craft.header(schema_minor=1), payload=craft.framed(announcement(b"k" * 33), TWO, end(2))
+        ).build(),
+    ),
+    bad(
+        "audit-head-in-schema-1-1",
+        "unknown-field",
+        "The header says schema 1.1; the acknowledgements hold a field of 1.2.",
+        lambda: Craft(header=craft.header(schema_minor=1), payload=craft.framed(witnessing(), TWO, end(2))).build(),
+    ),
+    bad(
+        "audit-head-short",
+        "malformed-frame",
+        "A digest of 31 bytes in an audit head.",
+        lambda: Craft(
+            header=craft.header(schema_minor=2),
+            payload=craft.framed(witnessing(audit_head=AuditHead(segment=7, digest=b"a" * 31)), TWO, end(2)),
+        ).build(),
+    ),
+    bad(
+        "audit-head-without-number",
+        "malformed-frame",
+        "A witnessed audit head of segment 0.",
+        lambda: Craft(
+            header=craft.header(schema_minor=2),
+            payload=craft.framed(witnessing(witnessed_audit_head=AuditHead(digest=b"w" * 32)), TWO, end(2)),
         ).build(),
     ),
     bad(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, VoidedBundle
+from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, AuditHead, VoidedBundle
 from airlock.bundle.v1.frame_pb2 import Frame
 from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Cancellation, Record
 from airlock.bundle.v1.replication_pb2 import TableState, User
@@ -45,6 +45,20 @@ def announcement(key: bytes = b"k" * 32) -> Frame:
 
 def announcing_payload() -> bytes:
     return framed(announcement(), block(request(1)), end(1))
+
+
+def witnessing(**changes: AuditHead) -> Frame:
+    """A first frame that schema 1.1 could not hold."""
+    heads = {
+        "audit_head": AuditHead(segment=7, digest=b"a" * 32),
+        "witnessed_audit_head": AuditHead(segment=5, digest=b"w" * 32),
+    }
+    state = Acknowledgements(running_digest=bytes(32), reads_schema_minor=2, **heads | changes)
+    return Frame(acknowledgements=state)
+
+
+def witnessing_payload() -> bytes:
+    return framed(witnessing(), block(request(1)), end(1))
 
 
 def requests_payload() -> bytes:
@@ -107,4 +121,5 @@ GOOD = [
     ),
     good("good-long", "1,024 records in eight blocks.", long_payload),
     good("good-announcing", "Schema 1.1: key versions, and a new signing key.", announcing_payload, schema_minor=1),
+    good("good-witnessing", "Schema 1.2: the heads of both audit chains.", witnessing_payload, schema_minor=2),
 ]

@@ -9,7 +9,7 @@ MIB: Final = 1024 * KIB
 
 FORMAT_MAJOR: Final = 1
 SCHEMA_MAJOR: Final = 1
-SCHEMA_MINOR: Final = 1
+SCHEMA_MINOR: Final = 2
 # Abilities beyond the schema that this reader has; `required_features` of a header may name these only.
 FEATURES: Final[frozenset[str]] = frozenset()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, VoidedBundle
+from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, AuditHead, VoidedBundle
 
 from transfer.bundle.limits import FEATURES, SCHEMA_MINOR
 from transfer.bundle.signing import is_trustworthy
@@ -24,6 +24,7 @@ MAX_RUNS: Final = 1024
 MAX_VOIDED: Final = 16_384
 MAX_REASON: Final = 64
 SIGNING_KEY_BYTES: Final = 32
+_HIGHEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,12 @@ def render(
     *,
     key_versions: Iterable[str] = (),
     announced_signing_key: bytes = b"",
+    audit_head: AuditHead | None = None,
+    witnessed_audit_head: AuditHead | None = None,
 ) -> Acknowledgements:
     """Our acknowledgements. `above`: numbers above the cumulative one, lowest first; `voided`: our own given up.
 
-    `key_versions` and `announced_signing_key` are for a peer that reads schema 1.1.
+    `key_versions` and `announced_signing_key` are for a peer that reads schema 1.1, audit heads for one that reads 1.2.
     """
     if len(voided) > MAX_VOIDED:
         msg = f"{len(voided)} numbers are given up; {MAX_VOIDED} is the limit"
@@ -87,6 +90,8 @@ def render(
         reads_features=sorted(FEATURES),
         reads_key_versions=key_versions,
         announced_signing_key=announced_signing_key,
+        audit_head=audit_head,
+        witnessed_audit_head=witnessed_audit_head,
     )
 
 
@@ -125,6 +130,10 @@ def parse(message: Acknowledgements) -> PeerState:
     announced = message.announced_signing_key
     _require(len(announced) in {0, SIGNING_KEY_BYTES}, "a signing key has another length than 32")
     _require(not announced or is_trustworthy(announced), "anybody can sign under the announced key")
+    for name in ("audit_head", "witnessed_audit_head"):
+        head: AuditHead = getattr(message, name)
+        sound = 1 <= head.segment <= _HIGHEST and len(head.digest) == DIGEST_BYTES
+        _require(not message.HasField(name) or sound, "an audit head has no number or no digest")
     _require(end <= message.highest_seen, "the highest number seen is lower than one that is held")
     return PeerState(
         message.epoch, message.cumulative, message.running_digest, runs, message.highest_seen, message.highest_digest

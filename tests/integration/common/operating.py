@@ -17,6 +17,7 @@ from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import select
 
 from common import clock
+from common.audit.refusals import RefusalWriter
 from common.audit.tables import audit_logs
 from common.batches.context import BatchContext
 from common.batches.exchange import Exchange
@@ -117,10 +118,12 @@ class Networks:
             checks=[],
         )
         listen = f"unix:{self._sockets}/{uuid4().hex[:8]}.sock"
-        server = build_server(services, self._auth, listen)
+        refusals = RefusalWriter(database)
+        server = build_server(services, self._auth, listen, refusals=refusals)
         await server.start()
+        refusals.start()
         channel = grpc.aio.insecure_channel(listen)
-        self._closing.append((server, channel))
+        self._closing.append((server, channel, refusals))
         return Network(
             context,
             ops_service_pb2_grpc.OpsServiceStub(channel),  # type: ignore[no-untyped-call] # Generated code.
@@ -130,6 +133,8 @@ class Networks:
         )
 
     async def stop(self) -> None:
-        for server, channel in self._closing:
+        for server, channel, refusals in self._closing:
             await channel.close()
             await server.drain(0)
+            await refusals.close()
+        self._closing.clear()

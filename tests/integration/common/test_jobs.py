@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from airlock.common.v1 import network_pb2
 from pydantic import SecretStr
 from sqlalchemy import text
 from taskiq_redis import RedisStreamBroker
 
+from common.batches.reports import ExportReport, ImportReport, LeftFile
 from common.database.exclusive import exclusively
 from common.database.transaction import Database
 from common.errors import StreamStoppedError
@@ -22,10 +25,12 @@ from common.jobs.job import CountReport, Job
 from common.jobs.queue import BrokerJobQueue
 from common.jobs.runs import list_job_runs, run_job
 from common.jobs.worker import register, run_scheduler, run_worker
+from tests.integration.common.trail import trail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from common.jobs.job import Report
     from common.jobs.runs import JobRun
     from common.settings import NetworkSettings
 
@@ -139,6 +144,50 @@ async def test_a_report_may_bring_its_own_words(kitchen: Kitchen) -> None:
 
     await run_job(Job(name="export", run=export), kitchen, kitchen.database)
     assert (await row(kitchen.database, "export")).summary == "sealed two bundles"
+
+
+async def test_a_run_that_did_something_or_failed_is_in_the_audit_trail_and_an_idle_one_is_not(
+    kitchen: Kitchen,
+) -> None:
+    async def nothing(_kitchen: Kitchen) -> dict[str, int]:
+        return {"meals": 0}
+
+    async def seal(_kitchen: Kitchen) -> dict[str, int]:
+        return {"segments": 1}
+
+    database = kitchen.database
+    await run_job(Job(name="idle", run=nothing), kitchen, database)
+    await run_job(Job(name="seal", run=seal, audited=False), kitchen, database)
+    await run_job(Job(name="cook", run=cook), kitchen, database)
+    kitchen.fault = RuntimeError("password=hunter2")
+    for audited in (True, False):
+        with pytest.raises(RuntimeError):
+            await run_job(Job(name="cook", run=cook, audited=audited), kitchen, database)
+    rows = await trail(database)
+    assert [(row.action, row.resource_id, row.outcome) for row in rows] == [
+        ("job.run", "cook", "ok"),
+        ("job.run", "cook", "failed"),
+        ("job.run", "cook", "failed"),
+    ]
+    assert rows[0].metadata == {"counts": {"meals": 3, "burnt": 0}, "summary": "3 meals"}
+    assert "hunter2" not in str(rows[1].metadata)
+    assert rows[0].user_agent.endswith(f":{os.getpid()}")
+
+
+@pytest.mark.parametrize(
+    ("report", "worked"),
+    [
+        (ImportReport(), False),
+        (ImportReport(waiting=3, left=(LeftFile(filename="x", cause="no room"),)), False),
+        (ImportReport(skipped=True), False),
+        (ExportReport(kind=network_pb2.BUNDLE_KIND_USERS), False),
+        (ExportReport(kind=network_pb2.BUNDLE_KIND_USERS, voided=1), True),
+        (CountReport({"files": 0}), False),
+        (CountReport({"files": 1}), True),
+    ],
+)
+def test_what_only_waits_is_no_work(report: Report, worked: bool) -> None:
+    assert report.worked is worked
 
 
 async def test_a_lock_ends_with_its_holder_however_that_ends(database: Database) -> None:

@@ -275,4 +275,5 @@ async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     imports = await service.ops.ListImportBatches(batches_pb2.ListImportBatchesRequest(), metadata=mina)
     assert [batch.kind for batch in imports.batches] == [network_pb2.BUNDLE_KIND_USERS]
     jobs = await service.ops.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mina)
-    assert {job.name for job in jobs.jobs} == {"export_requests", "import_users", "import_responses", "clean_up"}
+    names = {job.name for job in jobs.jobs}
+    assert names == {"export_requests", "import_users", "import_responses", "seal_audit", "clean_up"}

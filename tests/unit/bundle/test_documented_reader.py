@@ -27,6 +27,8 @@ BAD = [
     "signature-twice",
     "header-unknown-field",
     "schema-minor-newer",
+    "announcement-in-schema-1-0",
+    "audit-head-in-schema-1-1",
     "wrong-way-for-kind",
     "wrong-key",
     "chunks-exchanged",

@@ -83,3 +83,28 @@ def test_libraries_speak_the_same_language_and_only_when_it_matters(lines: Any) 
 def test_a_value_that_is_no_json_does_not_break_the_line(lines: Any) -> None:
     structlog.get_logger("x").info("odd", value=object(), raw=b"\xff", keys={1: 2})
     assert len(lines()) == 1
+
+
+HOSTILE = 'x\n{"level":"INFO"}\r\x1b[2J\x1b]0;pwned\x07\x7f\x9b2J\u202e\u2028"\\'
+
+
+@pytest.mark.parametrize("text", [HOSTILE, HOSTILE + "\ud800"])
+def test_a_strangers_text_makes_no_line_of_its_own_and_moves_no_terminal(
+    capsys: pytest.CaptureFixture[str], lines: Any, text: str
+) -> None:
+    structlog.get_logger("api").warning("refused", user=text, **{text: [text]})
+    written = capsys.readouterr().out
+    assert written.count("\n") == 1
+    assert written.endswith("\n")
+    assert written[:-1].isprintable()
+    line = json.loads(written)
+    assert (line["level"], line["metadata"]["user"]) == ("WARNING", text)
+
+
+def test_a_terminal_shows_a_strangers_text_written_out(capsys: pytest.CaptureFixture[str], lines: Any) -> None:
+    logging.configure(cast("NetworkSettings", SimpleNamespace(log_level="INFO", log_format="console")), "serve")
+    structlog.get_logger("console").warning("refused", user=HOSTILE)
+    written = capsys.readouterr().out
+    assert written.count("\n") == 1
+    assert "\x1b[2J" not in written
+    assert "\u202e" not in written

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, VoidedBundle
+from typing import Any
 
+import pytest
+from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, AuditHead, VoidedBundle
+
+from transfer.bundle.versions import AUDIT_MINOR, KEYS_MINOR, needed_minor
 from transfer.custody.acknowledgements import MAX_RUNS, MAX_VOIDED, parse, parse_voided, render, runs_of
 from transfer.custody.digests import chain
 from transfer.custody.state import Disposition, HeldBundle, IncomingState
@@ -65,6 +68,18 @@ def test_what_is_written_is_read_back() -> None:
     assert list(message.snapshots_wanted) == [3]
 
 
+def test_audit_heads_are_written_where_there_are_any_and_need_schema_1_2() -> None:
+    without = render(IncomingState(), [], [])
+    assert (without.HasField("audit_head"), without.HasField("witnessed_audit_head")) == (False, False)
+    assert needed_minor(without) == 0
+    assert needed_minor(render(IncomingState(), [], [], key_versions=["v1"])) == KEYS_MINOR
+    for name in ("audit_head", "witnessed_audit_head"):
+        heads: dict[str, Any] = {name: AuditHead(segment=2**63 - 1, digest=ONE)}
+        message = render(IncomingState(), [], [], key_versions=["v1"], **heads)
+        assert parse(message).cumulative == 0
+        assert needed_minor(message) == AUDIT_MINOR
+
+
 def test_the_fullest_state_fits_into_a_frame() -> None:
     above = [held(10**18 + 2 * n, Disposition.REFUSED, "x" * 64) for n in range(MAX_RUNS)]
     voided = [(10**18 + n, ONE) for n in range(MAX_VOIDED)]
@@ -108,6 +123,10 @@ def message(**changes: object) -> Acknowledgements:
         pytest.param(message(above=[run(9, 10)]), id="run beyond the highest seen"),
         pytest.param(message(above=[run(5, 6, "wrong-key")]), id="refused number in a run"),
         pytest.param(message(above=[run(5, 6, running=b"")]), id="run without digest"),
+        pytest.param(message(audit_head=AuditHead(segment=1, digest=b"short")), id="audit head with a short digest"),
+        pytest.param(message(audit_head=AuditHead(digest=ONE)), id="audit head of no segment"),
+        pytest.param(message(witnessed_audit_head=AuditHead(segment=2**63, digest=ONE)), id="segment beyond 63 bits"),
+        pytest.param(message(witnessed_audit_head=AuditHead()), id="empty audit head"),
     ],
 )
 def test_a_state_that_contradicts_itself_is_refused(wrong: Acknowledgements) -> None:

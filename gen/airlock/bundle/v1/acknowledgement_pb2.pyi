@@ -39,6 +39,8 @@ class Acknowledgements(_message.Message):
     READS_FEATURES_FIELD_NUMBER: _builtins.int
     READS_KEY_VERSIONS_FIELD_NUMBER: _builtins.int
     ANNOUNCED_SIGNING_KEY_FIELD_NUMBER: _builtins.int
+    AUDIT_HEAD_FIELD_NUMBER: _builtins.int
+    WITNESSED_AUDIT_HEAD_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """The epoch of the acknowledged stream; 0 when nothing of it was ever seen."""
     cumulative: _builtins.int
@@ -74,6 +76,16 @@ class Acknowledgements(_message.Message):
         it with another.
         """
 
+    @_builtins.property
+    def audit_head(self) -> Global___AuditHead:
+        """Since schema 1.2. The newest sealed segment of the sender's audit trail; absent while none is sealed."""
+
+    @_builtins.property
+    def witnessed_audit_head(self) -> Global___AuditHead:
+        """Since schema 1.2. An `audit_head` of the receiver's that the sender saw, the last or an earlier one, so that the receiver
+        can compare it with its own segment of that number. Absent when it saw none.
+        """
+
     def __init__(
         self,
         *,
@@ -89,14 +101,40 @@ class Acknowledgements(_message.Message):
         reads_features: _abc.Iterable[_builtins.str] | None = ...,
         reads_key_versions: _abc.Iterable[_builtins.str] | None = ...,
         announced_signing_key: _builtins.bytes = ...,
+        audit_head: Global___AuditHead | None = ...,
+        witnessed_audit_head: Global___AuditHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "witnessed_audit_head", b"witnessed_audit_head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "announced_signing_key", b"announced_signing_key", "cumulative", b"cumulative", "epoch", b"epoch", "highest_digest", b"highest_digest", "highest_seen", b"highest_seen", "reads_features", b"reads_features", "reads_key_versions", b"reads_key_versions", "reads_schema_minor", b"reads_schema_minor", "running_digest", b"running_digest", "snapshots_wanted", b"snapshots_wanted", "voided", b"voided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above", b"above", "announced_signing_key", b"announced_signing_key", "audit_head", b"audit_head", "cumulative", b"cumulative", "epoch", b"epoch", "highest_digest", b"highest_digest", "highest_seen", b"highest_seen", "reads_features", b"reads_features", "reads_key_versions", b"reads_key_versions", "reads_schema_minor", b"reads_schema_minor", "running_digest", b"running_digest", "snapshots_wanted", b"snapshots_wanted", "voided", b"voided", "witnessed_audit_head", b"witnessed_audit_head"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Acknowledgements: _TypeAlias = Acknowledgements  # noqa: Y015
+
+@_typing.final
+class AuditHead(_message.Message):
+    """A sealed segment of an audit trail. Segments are numbered 1, 2, 3 …, and each digest covers all before it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    segment: _builtins.int
+    digest: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        segment: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditHead: _TypeAlias = AuditHead  # noqa: Y015
 
 @_typing.final
 class AcknowledgedRun(_message.Message):

@@ -43,6 +43,8 @@ class _PermissionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Permission
     """Run exports and imports now, retry or fail incoming requests."""
     PERMISSION_TRANSFER: _Permission.ValueType  # 9
     """Download and upload bundles."""
+    PERMISSION_READ_AUDIT: _Permission.ValueType  # 12
+    """Search and export the audit trail, and verify its chain."""
 
 class Permission(_Permission, metaclass=_PermissionEnumTypeWrapper):
     """What a caller must be allowed to do to call a method. Roles map to permissions in code; a method without this option
@@ -68,6 +70,8 @@ PERMISSION_OPERATE: Permission.ValueType  # 8
 """Run exports and imports now, retry or fail incoming requests."""
 PERMISSION_TRANSFER: Permission.ValueType  # 9
 """Download and upload bundles."""
+PERMISSION_READ_AUDIT: Permission.ValueType  # 12
+"""Search and export the audit trail, and verify its chain."""
 Global___Permission: _TypeAlias = Permission  # noqa: Y015
 
 REQUIRES_FIELD_NUMBER: _builtins.int

@@ -3,12 +3,14 @@
 import grpc
 import warnings
 
+from airlock.ops.v1 import audit_pb2 as airlock_dot_ops_dot_v1_dot_audit__pb2
 from airlock.ops.v1 import batches_pb2 as airlock_dot_ops_dot_v1_dot_batches__pb2
 from airlock.ops.v1 import import_report_pb2 as airlock_dot_ops_dot_v1_dot_import__report__pb2
 from airlock.ops.v1 import jobs_pb2 as airlock_dot_ops_dot_v1_dot_jobs__pb2
 from airlock.ops.v1 import keys_pb2 as airlock_dot_ops_dot_v1_dot_keys__pb2
 from airlock.ops.v1 import quarantine_pb2 as airlock_dot_ops_dot_v1_dot_quarantine__pb2
 from airlock.ops.v1 import streams_pb2 as airlock_dot_ops_dot_v1_dot_streams__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -31,7 +33,7 @@ if _version_not_supported:
 
 
 class OpsServiceStub:
-    """What was sealed, what came in, what is in flight, and the jobs that do it.
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what.
     """
 
     def __init__(self, channel):
@@ -130,10 +132,30 @@ class OpsServiceStub:
                 request_serializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/ListAuditEntries',
+                request_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
+        self.ExportAudit = channel.unary_stream(
+                '/airlock.ops.v1.OpsService/ExportAudit',
+                request_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ExportAuditRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.VerifyAudit = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/VerifyAudit',
+                request_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditResponse.FromString,
+                _registered_method=True)
+        self.GetAuditChain = channel.unary_unary(
+                '/airlock.ops.v1.OpsService/GetAuditChain',
+                request_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainRequest.SerializeToString,
+                response_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainResponse.FromString,
+                _registered_method=True)
 
 
 class OpsServiceServicer:
-    """What was sealed, what came in, what is in flight, and the jobs that do it.
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what.
     """
 
     def ListExportBatches(self, request, context):
@@ -262,6 +284,35 @@ class OpsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEntries(self, request, context):
+        """Lists what was done, refused and failed, by whom and from where, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAudit(self, request, context):
+        """Streams the audit trail as JSON lines, one row a line. The last line is `{"end": …}`; without it, it is cut. An export
+        by segments can be checked by anyone with `docs/examples/check_audit.py`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAudit(self, request, context):
+        """Recomputes sealed segments of the audit trail and names the first one that does not match; about 200,000 rows a call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAuditChain(self, request, context):
+        """Shows how far the audit trail is sealed, and whether the two networks' chains are what each saw of the other's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OpsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -355,6 +406,26 @@ def add_OpsServiceServicer_to_server(servicer, server):
                     request_deserializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.FromString,
                     response_serializer=airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.SerializeToString,
             ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
+            'ExportAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAudit,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.ExportAuditRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'VerifyAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAudit,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditResponse.SerializeToString,
+            ),
+            'GetAuditChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAuditChain,
+                    request_deserializer=airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainRequest.FromString,
+                    response_serializer=airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'airlock.ops.v1.OpsService', rpc_method_handlers)
@@ -364,7 +435,7 @@ def add_OpsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OpsService:
-    """What was sealed, what came in, what is in flight, and the jobs that do it.
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what.
     """
 
     @staticmethod
@@ -843,6 +914,114 @@ class OpsService:
             '/airlock.ops.v1.OpsService/ListJobs',
             airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsRequest.SerializeToString,
             airlock_dot_ops_dot_v1_dot_jobs__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ListAuditEntries',
+            airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_audit__pb2.ListAuditEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/ExportAudit',
+            airlock_dot_ops_dot_v1_dot_audit__pb2.ExportAuditRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/VerifyAudit',
+            airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_audit__pb2.VerifyAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAuditChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.ops.v1.OpsService/GetAuditChain',
+            airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainRequest.SerializeToString,
+            airlock_dot_ops_dot_v1_dot_audit__pb2.GetAuditChainResponse.FromString,
             options,
             channel_credentials,
             insecure,

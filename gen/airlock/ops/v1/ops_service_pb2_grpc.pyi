@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from airlock.ops.v1 import audit_pb2 as _audit_pb2
 from airlock.ops.v1 import batches_pb2 as _batches_pb2
 from airlock.ops.v1 import import_report_pb2 as _import_report_pb2
 from airlock.ops.v1 import jobs_pb2 as _jobs_pb2
@@ -10,6 +11,7 @@ from airlock.ops.v1 import keys_pb2 as _keys_pb2
 from airlock.ops.v1 import quarantine_pb2 as _quarantine_pb2
 from airlock.ops.v1 import streams_pb2 as _streams_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -32,7 +34,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OpsServiceStub:
-    """What was sealed, what came in, what is in flight, and the jobs that do it."""
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -74,10 +76,20 @@ class OpsServiceStub:
     """Revokes a signing key of the other network: nothing that it signed is accepted any more."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]
     """Lists the jobs with their last runs."""
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]
+    """Lists what was done, refused and failed, by whom and from where, the newest first."""
+    ExportAudit: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportAuditRequest, _httpbody_pb2.HttpBody]
+    """Streams the audit trail as JSON lines, one row a line. The last line is `{"end": …}`; without it, it is cut. An export
+    by segments can be checked by anyone with `docs/examples/check_audit.py`.
+    """
+    VerifyAudit: _grpc.UnaryUnaryMultiCallable[_audit_pb2.VerifyAuditRequest, _audit_pb2.VerifyAuditResponse]
+    """Recomputes sealed segments of the audit trail and names the first one that does not match; about 200,000 rows a call."""
+    GetAuditChain: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetAuditChainRequest, _audit_pb2.GetAuditChainResponse]
+    """Shows how far the audit trail is sealed, and whether the two networks' chains are what each saw of the other's."""
 
 @_typing.type_check_only
 class OpsServiceAsyncStub(OpsServiceStub):
-    """What was sealed, what came in, what is in flight, and the jobs that do it."""
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListExportBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListExportBatchesRequest, _batches_pb2.ListExportBatchesResponse]  # type: ignore[assignment]
@@ -116,9 +128,19 @@ class OpsServiceAsyncStub(OpsServiceStub):
     """Revokes a signing key of the other network: nothing that it signed is accepted any more."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists the jobs with their last runs."""
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEntriesRequest, _audit_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """Lists what was done, refused and failed, by whom and from where, the newest first."""
+    ExportAudit: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportAuditRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Streams the audit trail as JSON lines, one row a line. The last line is `{"end": …}`; without it, it is cut. An export
+    by segments can be checked by anyone with `docs/examples/check_audit.py`.
+    """
+    VerifyAudit: _aio.UnaryUnaryMultiCallable[_audit_pb2.VerifyAuditRequest, _audit_pb2.VerifyAuditResponse]  # type: ignore[assignment]
+    """Recomputes sealed segments of the audit trail and names the first one that does not match; about 200,000 rows a call."""
+    GetAuditChain: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetAuditChainRequest, _audit_pb2.GetAuditChainResponse]  # type: ignore[assignment]
+    """Shows how far the audit trail is sealed, and whether the two networks' chains are what each saw of the other's."""
 
 class OpsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What was sealed, what came in, what is in flight, and the jobs that do it."""
+    """What was sealed, what came in, what is in flight, the jobs that do it, and who did what."""
 
     @_abc_1.abstractmethod
     def ListExportBatches(
@@ -263,5 +285,39 @@ class OpsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.ListJobsResponse, _abc.Awaitable[_jobs_pb2.ListJobsResponse]]:
         """Lists the jobs with their last runs."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _audit_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListAuditEntriesResponse, _abc.Awaitable[_audit_pb2.ListAuditEntriesResponse]]:
+        """Lists what was done, refused and failed, by whom and from where, the newest first."""
+
+    @_abc_1.abstractmethod
+    def ExportAudit(
+        self,
+        request: _audit_pb2.ExportAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Streams the audit trail as JSON lines, one row a line. The last line is `{"end": …}`; without it, it is cut. An export
+        by segments can be checked by anyone with `docs/examples/check_audit.py`.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyAudit(
+        self,
+        request: _audit_pb2.VerifyAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.VerifyAuditResponse, _abc.Awaitable[_audit_pb2.VerifyAuditResponse]]:
+        """Recomputes sealed segments of the audit trail and names the first one that does not match; about 200,000 rows a call."""
+
+    @_abc_1.abstractmethod
+    def GetAuditChain(
+        self,
+        request: _audit_pb2.GetAuditChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.GetAuditChainResponse, _abc.Awaitable[_audit_pb2.GetAuditChainResponse]]:
+        """Shows how far the audit trail is sealed, and whether the two networks' chains are what each saw of the other's."""
 
 def add_OpsServiceServicer_to_server(servicer: OpsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
