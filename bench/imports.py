@@ -18,6 +18,7 @@ from airlock.common.v1 import network_pb2
 
 from bench.report import Figure, report
 from common.batches.ports import IncomingBatch
+from common.database.metadata import shared_metadata
 from common.database.transaction import Database
 from common.search.kind import query_type
 from response_svc.adapters.import_requests import requests_sinks
@@ -113,6 +114,8 @@ async def measure(url: str) -> list[Figure]:
     """Runs both, turn by turn, on an emptied table."""
     database = Database(url)
     async with database.engine.begin() as connection:
+        # Users refer to their profile type, a table of both networks.
+        await connection.run_sync(shared_metadata.create_all)
         await connection.run_sync(response_metadata.create_all)
     made = records()
     fresh, again, bare = [], [], []

@@ -118,7 +118,7 @@ def test_every_decision_is_the_one_that_a_plain_count_gives(
 
 
 @given(steps=steps)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_changed_limits_count_what_was_accepted_before(redis_url: str, steps: list[tuple[int, int]]) -> None:
     async def story() -> None:
         time, model, key = MovedTime(), SlidingWindows(), f"rate_limit:{uuid4()}"
@@ -137,7 +137,7 @@ def test_changed_limits_count_what_was_accepted_before(redis_url: str, steps: li
 
 
 @given(steps=steps, limits=limits)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_calls_that_share_entries_are_never_let_in_wrongly_and_wait_hardly_longer(
     redis_url: str, steps: list[tuple[int, int]], limits: tuple[int, int, int, int]
 ) -> None:
