@@ -29,6 +29,10 @@ ROUTES = (
     ("GET", "/api/v1/admin/batches/imports/1"),
     ("GET", "/api/v1/admin/keys"),
     ("POST", f"/api/v1/admin/keys/{'0' * 64}:revoke"),
+    ("GET", "/api/v1/admin/audit"),
+    ("GET", "/api/v1/admin/audit:export"),
+    ("GET", "/api/v1/admin/audit:verify"),
+    ("GET", "/api/v1/admin/audit/chain"),
 )
 
 

@@ -39,3 +39,21 @@ def test_what_was_in_flight_before_the_upgrade_has_its_size_after_it(database_ur
         sizes = {row.direction: row.size_bytes for row in rows}
     engine.dispose()
     assert sizes == {"outgoing": 1234, "incoming": None}
+
+
+@pytest.mark.parametrize("network", ["request_svc", "response_svc"])
+def test_refusals_that_were_written_before_the_upgrade_count_as_such_after_it(database_url: str, network: str) -> None:
+    location = f"{network}:migrations"
+    engine = create_engine(sqlalchemy_url(database_url))
+    with engine.begin() as connection:
+        earlier = Config()
+        earlier.set_main_option("script_location", location)
+        earlier.attributes["connection"] = connection
+        command.upgrade(earlier, "0003")
+        actions = "('auth.signed_in'), ('auth.sign_in_refused'), ('auth.refresh_refused')"
+        connection.execute(text(f"INSERT INTO audit_logs (action) VALUES {actions}"))  # noqa: S608 - of our own.
+    migrate(database_url, location)
+    with engine.begin() as connection:
+        outcomes = list(connection.scalars(text("SELECT outcome FROM audit_logs ORDER BY id")))
+    engine.dispose()
+    assert outcomes == ["ok", "refused", "refused"]

@@ -154,6 +154,14 @@ def test_import_and_export_folders_must_lie_apart(environment: pytest.MonkeyPatc
     assert set(problems()) == {"IMPORT_DIR"}
 
 
+def test_the_audit_trail_is_kept_for_a_year_and_never_less_than_30_days(environment: pytest.MonkeyPatch) -> None:
+    assert load_settings(Settings).keep_audit_days == 365
+    environment.setenv("KEEP_AUDIT_DAYS", "30")
+    assert load_settings(Settings).keep_audit_days == 30
+    environment.setenv("KEEP_AUDIT_DAYS", "29")
+    assert set(problems()) == {"KEEP_AUDIT_DAYS"}
+
+
 def test_processes_listen_apart(environment: pytest.MonkeyPatch) -> None:
     settings = load_settings(Settings)
     assert settings.listen_address(1) == "unix:.airlock/run/request-1.sock"
