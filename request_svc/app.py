@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
-from airlock.request.v1 import request_service_pb2_grpc, user_replica_service_pb2_grpc
+from airlock.request.v1 import api_key_service_pb2_grpc, request_service_pb2_grpc, user_replica_service_pb2_grpc
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -25,17 +25,21 @@ from common.jobs.broker import make_broker
 from common.ratelimit.from_settings import user_limits
 from common.rpc.server import RpcService
 from request_svc.adapters.answer_cache import RedisAnswerCache
+from request_svc.adapters.api_key_store import SqlApiKeyStore
 from request_svc.adapters.changes import ListenedChanges
 from request_svc.adapters.export_requests import RequestExportSource
 from request_svc.adapters.import_responses import ResponseSink
 from request_svc.adapters.import_users import UserSink
+from request_svc.adapters.known_api_keys import RememberedApiKeys
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.adapters.response_store import SqlResponseStore
 from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
+from request_svc.handlers.api_keys import ApiKeyHandler
 from request_svc.handlers.requests import RequestHandler, RequestParts
 from request_svc.handlers.users import UserReplicaHandler
 from request_svc.jobs import jobs
+from request_svc.usecases.api_key_rights import ApiKeyContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +69,7 @@ class App:
     trail: AuditTrail
     broker: AsyncBroker
     exchange: Exchange
+    api_keys: ApiKeyContext
     rpc_services: Sequence[RpcService]
     writer: GroupedRequestWriter
     changes: ListenedChanges
@@ -104,11 +109,24 @@ async def build_app(
         # The client's own default would wait for seconds; the database is faster.
         retry=Retry(NoBackoff(), 0),
     )
-    auth = AuthContext.from_settings(settings, database, ReplicaAccounts())
+    # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
+    listen_url = database.url if settings.database_prepared_statements else None
+    accounts = ReplicaAccounts()
+    known_keys = RememberedApiKeys(
+        database, poll_seconds=settings.session_poll_seconds, listen_url=listen_url, clock=moment
+    )
+    auth = AuthContext.from_settings(settings, database, accounts, api_keys=known_keys)
+    api_keys = ApiKeyContext(
+        database=database,
+        directory=accounts,
+        keys=SqlApiKeyStore(),
+        known=known_keys,
+        policy=auth.policy,
+        clock=moment,
+    )
     cache = RedisAnswerCache(redis)
     writer = GroupedRequestWriter(database)
-    # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
-    changes = ListenedChanges(database.url if settings.database_prepared_statements else None)
+    changes = ListenedChanges(listen_url)
     exchange = Exchange(
         batch_context(settings, database, moment=moment, steps=steps),
         _sources(),
@@ -143,7 +161,8 @@ async def build_app(
         trail=AuditTrail(database, settings.keep_audit_days),
         broker=make_broker(settings),
         exchange=exchange,
-        rpc_services=[*_own_services(parts, database), *shared],
+        api_keys=api_keys,
+        rpc_services=[*_own_services(parts, database, api_keys), *shared],
         writer=writer,
         changes=changes,
         redis=redis,
@@ -161,7 +180,7 @@ def _sinks(cache: AnswerCache, moment: Callable[[], datetime]) -> dict[BundleKin
     }
 
 
-def _own_services(parts: RequestParts, database: Database) -> list[RpcService]:
+def _own_services(parts: RequestParts, database: Database, api_keys: ApiKeyContext) -> list[RpcService]:
     return [
         RpcService(
             "airlock.request.v1.RequestService",
@@ -172,5 +191,10 @@ def _own_services(parts: RequestParts, database: Database) -> list[RpcService]:
             "airlock.request.v1.UserReplicaService",
             user_replica_service_pb2_grpc.add_UserReplicaServiceServicer_to_server,
             UserReplicaHandler(database, SqlUserStore()),
+        ),
+        RpcService(
+            "airlock.request.v1.ApiKeyService",
+            api_key_service_pb2_grpc.add_ApiKeyServiceServicer_to_server,
+            ApiKeyHandler(api_keys),
         ),
     ]

@@ -10,16 +10,23 @@ from common.audit.trail import HasTrail
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
+from request_svc.usecases.clean_api_keys import clean_api_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from common.batches.reports import ExportReport, ImportReport
     from request_svc.settings import RequestSettings
+    from request_svc.usecases.api_key_rights import ApiKeyContext
 
 
 class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
     """What the jobs need of the service."""
+
+    @property
+    def api_keys(self) -> ApiKeyContext:
+        """What the use cases of API keys work with."""
+        ...
 
 
 def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
@@ -49,5 +56,5 @@ async def seal_audit(app: JobApp) -> Mapping[str, int]:
 
 
 async def clean_up(app: JobApp) -> Mapping[str, int]:
-    """Files of bundles that are settled or long imported, what killed programs left half-written, old audit rows."""
-    return {**await app.exchange.clean_up(), **await app.trail.forget()}
+    """Files of bundles that nobody needs any more, what killed programs left half-written, old audit rows and keys."""
+    return {**await app.exchange.clean_up(), **await app.trail.forget(), **await clean_api_keys(app.api_keys)}

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.audit.record import AuditEntry
+    from request_svc.domain.api_key import ApiKey
     from request_svc.domain.request import NewRequest, Request, Response
     from request_svc.domain.status import RequestStatus
     from request_svc.domain.user import ReplicatedUser
@@ -36,6 +37,16 @@ class UserFilter:
 
     username_prefix: str = ""
     is_active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyFilter:
+    """Which of a user's API keys a list shows: those that are good at `now`, or all; with `key_id` that one at most."""
+
+    user_id: UUID
+    now: datetime
+    include_ended: bool = False
+    key_id: UUID | None = None
 
 
 class RequestWriter(Protocol):
@@ -140,4 +151,58 @@ class RequestChanges(Protocol):
 
     def ticks(self) -> AsyncGenerator[None]:
         """Yields at once, then soon after a change that is committed, on any host, and now and then without one."""
+        ...
+
+
+class ApiKeyStore(Protocol):
+    """API keys by hash. Every method runs in the caller's transaction."""
+
+    async def hold_user(self, connection: AsyncConnection, user_id: UUID) -> None:
+        """Until the transaction ends, whoever else makes, rotates or revokes a key of that user waits."""
+        ...
+
+    async def count_living(self, connection: AsyncConnection, user_id: UUID, now: datetime) -> int:
+        """How many good keys without a successor the user has."""
+        ...
+
+    async def add(self, connection: AsyncConnection, key: ApiKey, key_hash: bytes) -> None:
+        """Keeps a new key, and tells every process of it once the transaction commits, as all changes below do."""
+        ...
+
+    async def find(self, connection: AsyncConnection, key_id: UUID) -> ApiKey | None:
+        """One key, whoever's it is."""
+        ...
+
+    async def page(
+        self, connection: AsyncConnection, wanted: ApiKeyFilter, before: tuple[datetime, UUID] | None, limit: int
+    ) -> list[ApiKey]:
+        """At most `limit` keys, the newest first, beginning behind `before` (created_at, id)."""
+        ...
+
+    async def rotate(
+        self, connection: AsyncConnection, key_id: UUID, successor: UUID, overlap_ends_at: datetime
+    ) -> None:
+        """Notes the successor of a key, and until when both are good."""
+        ...
+
+    async def revoke(
+        self, connection: AsyncConnection, key_id: UUID, *, at: datetime, by: UUID, with_successors: bool
+    ) -> list[UUID]:
+        """Ends a key, and with it what came of it by rotation; returns those that were not revoked before."""
+        ...
+
+    async def mark_ended(self, connection: AsyncConnection, now: datetime) -> int:
+        """Marks the keys whose time is over as inactive; returns how many those were."""
+        ...
+
+    async def forget(self, connection: AsyncConnection, ended_before: datetime) -> int:
+        """Deletes the keys that ended before that time; returns how many those were."""
+        ...
+
+
+class KnownApiKeys(Protocol):
+    """This process's memory of keys."""
+
+    def forget(self, key_ids: Iterable[UUID]) -> None:
+        """Looks these up again when they come next: for changes that this process has committed."""
         ...

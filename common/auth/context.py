@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from common.auth.api_keys import is_api_key
 from common.auth.passwords import PasswordHasher
 from common.auth.revocations import Revocations
 from common.auth.tokens import TokenIssuer
 from common.clock import now
+from common.errors import TokenInvalidError
 from common.policy.live import LivePolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
+    from airlock.common.v1.permission_pb2 import Permission
+
     from common.auth.accounts import AccountDirectory
+    from common.auth.api_keys import ApiKeyAuthenticator
     from common.auth.principal import Principal
     from common.database.transaction import Database
     from common.settings import NetworkSettings
+
+
+KEY_EXPIRES_HEADER: Final = "x-airlock-key-expires"
+"""On answers to calls with a key that ends soon: when, after RFC 3339."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,18 @@ class AuthContext:
     policy: LivePolicy
     refresh_lifetime: timedelta = timedelta(days=7)
     clock: Callable[[], datetime] = field(default=now)
+    api_keys: ApiKeyAuthenticator | None = None
+    """On a network that has them."""
 
     @classmethod
-    def from_settings(cls, settings: NetworkSettings, database: Database, directory: AccountDirectory) -> Self:
+    def from_settings(
+        cls,
+        settings: NetworkSettings,
+        database: Database,
+        directory: AccountDirectory,
+        *,
+        api_keys: ApiKeyAuthenticator | None = None,
+    ) -> Self:
         """The parts that `settings` describe. It is still to be started, and to be closed."""
         tokens = TokenIssuer.from_settings(settings)
         # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
@@ -52,15 +70,20 @@ class AuthContext:
             ),
             policy=LivePolicy(database, poll_seconds=poll_seconds, listen_url=listen_url),
             refresh_lifetime=timedelta(days=settings.refresh_expiry_days),
+            api_keys=api_keys,
         )
 
     async def start(self) -> None:
         """Reads what is kept in memory, failing if the database cannot be read, and then keeps it fresh."""
         await self.revocations.start()
         await self.policy.start()
+        if self.api_keys is not None:
+            await self.api_keys.start()
 
     async def close(self) -> None:
         """Stops what `start` began, and the threads in which passwords are hashed."""
+        if self.api_keys is not None:
+            await self.api_keys.close()
         await self.policy.close()
         await self.revocations.close()
         self.hasher.close()
@@ -70,6 +93,25 @@ class AuthContext:
         verified = self.tokens.verify(token)
         self.revocations.check(verified)
         return verified.principal
+
+    async def identify(self, credential: str, address: str | None) -> Principal:
+        """The caller whom an access token or an API key names. Raises what `authenticate` does, or RateLimitedError."""
+        if not is_api_key(credential):
+            return self.authenticate(credential)
+        if self.api_keys is None:
+            raise TokenInvalidError("API keys are of the Request Network; sign in here with name and password.")
+        return await self.api_keys.authenticate(credential, address)
+
+    def admit(self, principal: Principal, permission: Permission.ValueType) -> Sequence[tuple[str, str]]:
+        """What each answer to the caller says besides, in its headers."""
+        return self._key_warning(principal)
+
+    def _key_warning(self, principal: Principal) -> Sequence[tuple[str, str]]:
+        if principal.key is None:
+            return ()
+        warned_of = self.clock() + timedelta(days=self.policy.current.number("api_keys.warning_days"))
+        ends_at = principal.key.ends_at
+        return ((KEY_EXPIRES_HEADER, f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"),) if ends_at <= warned_of else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ _USER: Final = frozenset(
         permissions.PERMISSION_SIGNED_IN,
         permissions.PERMISSION_SUBMIT_REQUEST,
         permissions.PERMISSION_READ_REQUEST,
+        permissions.PERMISSION_USE_API_KEYS,
     }
 )
 _OPERATOR: Final = _USER | {
@@ -30,6 +31,7 @@ _OPERATOR: Final = _USER | {
     permissions.PERMISSION_OPERATE,
     permissions.PERMISSION_READ_AUDIT,
     permissions.PERMISSION_TRANSFER,
+    permissions.PERMISSION_MANAGE_API_KEYS,
 }
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission.ValueType]]] = MappingProxyType(

@@ -52,6 +52,7 @@ class AuthHandler(AuthServiceServicer):
             account = await self._auth.directory.find_by_id(transaction.connection, principal.user_id)
         if account is None:
             raise SessionEndedError("This account is gone; sign in again.")
+        key = principal.key
         return pb.GetCallerResponse(
             user_id=str(account.user_id),
             username=account.username,
@@ -60,6 +61,9 @@ class AuthHandler(AuthServiceServicer):
             profile_type=account.profile_type,
             priority=self._auth.policy.current.limits_of(account.limits, account.profile_type).priority,
             permissions=sorted(principal.permissions),
+            api_key=None
+            if key is None
+            else pb.CallerKey(id=str(key.key_id), name=key.name, expires_at=timestamp(key.ends_at)),
         )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from common.auth.principal import Principal
 
 
-def _nothing_to_check() -> None:
+async def _nothing_to_check() -> None:
     """Of a call without a sign-in."""
 
 
@@ -34,7 +34,7 @@ class Caller:
     principal: Principal | None = None
     address: str | None = None
     user_agent: str | None = None
-    check_session: Callable[[], object] = _nothing_to_check
+    check_session: Callable[[], Awaitable[object]] = _nothing_to_check
     """For calls that last: raises SessionEnded- or TokenExpiredError once the sign-in no longer counts."""
     spend: Callable[[Budget.ValueType, int], Awaitable[None]] = _nothing_to_spend
     """For methods that count their own parts: takes so much of a budget, or raises RateLimitedError."""
@@ -77,7 +77,7 @@ def set_caller(caller: Caller) -> None:
     _caller.set(caller)
 
 
-def sign_in_caller(principal: Principal, check_session: Callable[[], object]) -> None:
+def sign_in_caller(principal: Principal, check_session: Callable[[], Awaitable[object]]) -> None:
     """Adds the verified principal to the running call; for the interceptor that checks tokens."""
     _caller.set(replace(current_caller(), principal=principal, check_session=check_session))
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSON, JSONB
 
 from common.database.metadata import NAMING
 from request_svc.domain.request import FailureReason
@@ -190,6 +190,41 @@ responses = Table(
     Index("idx_responses_received", text("received_at DESC")),
     Index("idx_responses_batch", "import_batch_id", postgresql_where=text("import_batch_id IS NOT NULL")),
     Index("idx_responses_cache", "cache_key", postgresql_where=text("cache_key IS NOT NULL")),
+)
+
+api_keys = Table(
+    "api_keys",
+    service_metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    # SHA-256 of the whole key: a copy of this table lets nobody in.
+    Column("key_hash", LargeBinary, nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("prefix", String(20), nullable=False),
+    Column("scopes", JSONB, nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    Column("last_used_address", INET),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    # False once it was revoked, or the clean-up saw that its time is over. Whether it is good follows from the times.
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("created_by", Uuid, nullable=False),
+    # The key that this one follows on, and until when both are good. No foreign key: the older one is forgotten first.
+    Column("rotated_from", Uuid, unique=True),
+    Column("rotated_to", Uuid),
+    Column("overlap_ends_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Column("revoked_by", Uuid),
+    # By the database's own clock, by which every process polls for what has changed. A use is no change.
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("metadata", JSONB),
+    CheckConstraint("octet_length(key_hash) = 32", name="hash_length"),
+    CheckConstraint("(rotated_to IS NULL) = (overlap_ends_at IS NULL)", name="rotation"),
+    CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revocation"),
+    Index("idx_apikeys_user", "user_id", "created_at", "id"),
+    Index("idx_apikeys_active", "is_active"),
+    Index("idx_apikeys_expires", "expires_at"),
+    Index("idx_apikeys_changed", "changed_at"),
 )
 
 result_chunks = Table(

@@ -77,6 +77,15 @@ class ReplicaAccounts:
         """Keeps nothing: the replica belongs to the Response Network, and the audit trail tells of the sign-in."""
 
 
+def limits_of(row: Row[*tuple[Any, ...]]) -> UserLimits:
+    """The limits in a row of `users`."""
+    return UserLimits(
+        RateLimits(row.rate_limit_per_minute, row.rate_limit_per_hour, row.rate_limit_per_day),
+        row.priority,
+        frozenset(row.inherits),
+    )
+
+
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
     return Account(
         user_id=row.id,
@@ -84,11 +93,7 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
         full_name=row.full_name,
         role=row.role,
         profile_type=row.profile_type,
-        limits=UserLimits(
-            RateLimits(row.rate_limit_per_minute, row.rate_limit_per_hour, row.rate_limit_per_day),
-            row.priority,
-            frozenset(row.inherits),
-        ),
+        limits=limits_of(row),
         is_active=row.is_active,
         password_hash=row.hashed_password,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from request_svc.usecases.get_request import found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -32,7 +32,7 @@ async def watch_requests(
     database: Database,
     requests: RequestStore,
     changes: RequestChanges,
-    check_session: Callable[[], object],
+    check_session: Callable[[], Awaitable[object]],
 ) -> AsyncGenerator[Request]:
     """Each named request, then its changes; without names, the changes of all of the caller's from now on.
 
@@ -52,7 +52,7 @@ async def watch_requests(
                     await anext(ticks)
             except TimeoutError:
                 return
-            check_session()
+            await check_session()
             for request in await watch.changed():
                 yield request
 

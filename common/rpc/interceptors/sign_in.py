@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 from airlock.common.v1 import permission_pb2
 from google.protobuf import descriptor_pool
 
+from common.auth.api_keys import is_api_key
 from common.errors import CredentialsMissingError, PermissionMissingError, TokenInvalidError
-from common.rpc.caller import sign_in_caller
+from common.rpc.answer_headers import set_answer_headers
+from common.rpc.caller import current_caller, sign_in_caller
 from common.rpc.wrapping import CallInterceptor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     import grpc
     from airlock.common.v1.permission_pb2 import Permission
@@ -23,11 +25,18 @@ if TYPE_CHECKING:
     from common.auth.principal import Principal
 
 
-class Authenticator(Protocol):
-    """Whatever knows the principal of an access token."""
+API_KEY_HEADER: Final = "x-api-key"
 
-    def authenticate(self, token: str) -> Principal:
-        """The caller, or TokenInvalid-, TokenExpired- or SessionEndedError."""
+
+class Authenticator(Protocol):
+    """Whatever knows the principal of an access token or an API key."""
+
+    async def identify(self, credential: str, address: str | None) -> Principal:
+        """The caller, or TokenInvalid-, TokenExpired-, SessionEnded- or RateLimitedError."""
+        ...
+
+    def admit(self, principal: Principal, permission: Permission.ValueType) -> Sequence[tuple[str, str]]:
+        """What each answer to the caller says besides, in its headers; or an error that shuts him out for now."""
         ...
 
 
@@ -37,7 +46,9 @@ class SignInInterceptor(CallInterceptor):
     def __init__(self, authenticator: Authenticator, services: Iterable[str]) -> None:
         """`services` are the full names of the services that this server offers."""
         self._authenticator = authenticator
-        self._required = required_permissions(services)
+        names = tuple(services)
+        self._required = required_permissions(names)
+        self._by_key = key_uses(names)
 
     @asynccontextmanager
     async def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
@@ -48,12 +59,23 @@ class SignInInterceptor(CallInterceptor):
         if required == permission_pb2.PERMISSION_PUBLIC:
             yield
             return
-        token = _bearer_token(context)
-        principal = self._authenticator.authenticate(token)
-        sign_in_caller(principal, partial(self._authenticator.authenticate, token))
+        credential, address = credential_of(context), current_caller().address
+        principal = await self._authenticator.identify(credential, address)
+        sign_in_caller(principal, partial(self._check, credential, address, required))
         structlog.contextvars.bind_contextvars(user_id=str(principal.user_id))
-        principal.require(required)
+        self._require(principal, method, required)
+        set_answer_headers(self._authenticator.admit(principal, required))
         yield
+
+    def _require(self, principal: Principal, method: str, required: Permission.ValueType) -> None:
+        use = self._by_key.get(method, permission_pb2.KEY_USE_UNSPECIFIED)
+        if principal.key is None or use == permission_pb2.KEY_USE_UNSPECIFIED:
+            principal.require(required)
+        elif use != permission_pb2.KEY_USE_ANY:
+            raise PermissionMissingError("An API key cannot make this call; sign in with name and password.")
+
+    async def _check(self, credential: str, address: str | None, required: Permission.ValueType) -> None:
+        self._authenticator.admit(await self._authenticator.identify(credential, address), required)
 
 
 def required_permissions(services: Iterable[str]) -> Mapping[str, Permission.ValueType]:
@@ -66,11 +88,35 @@ def required_permissions(services: Iterable[str]) -> Mapping[str, Permission.Val
     }
 
 
-def _bearer_token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == "authorization" and isinstance(value, str):
-            scheme, _, token = value.partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                return token.strip()
-            raise TokenInvalidError("The authorization header is not `Bearer <access token>`.")
-    raise CredentialsMissingError("Sign in first, and send `authorization: Bearer <access token>`.")
+def key_uses(services: Iterable[str]) -> Mapping[str, permission_pb2.KeyUse.ValueType]:
+    """Which API keys may call each method, by its path, as its descriptor says."""
+    pool = descriptor_pool.Default()
+    return {
+        f"/{service}/{method.name}": method.GetOptions().Extensions[permission_pb2.by_key]
+        for service in services
+        for method in pool.FindServiceByName(service).methods
+    }
+
+
+def credential_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """The one access token or API key that the call came with. Raises CredentialsMissing- or TokenInvalidError."""
+    sent = {
+        (key, value)
+        for key, value in context.invocation_metadata() or ()
+        if key in {"authorization", API_KEY_HEADER} and isinstance(value, str)
+    }
+    if not sent:
+        raise CredentialsMissingError(
+            "Sign in first, and send `authorization: Bearer <access token>`, or an API key in `x-api-key`."
+        )
+    if len(sent) > 1:
+        raise TokenInvalidError("The call names two callers; send one of `authorization` and `x-api-key`, and it once.")
+    key, value = sent.pop()
+    if key == API_KEY_HEADER:
+        if not is_api_key(value.strip()):
+            raise TokenInvalidError("The x-api-key header holds no API key; those of this system begin with `ak_`.")
+        return value.strip()
+    scheme, _, credential = value.partition(" ")
+    if scheme.lower() == "bearer" and credential.strip():
+        return credential.strip()
+    raise TokenInvalidError("The authorization header is not `Bearer <access token or API key>`.")

@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from common import metrics
+from common.auth.api_keys import new_api_key
 from common.auth.sign_in import sign_in
 from common.errors import NotFoundError, RateLimitedError
 from common.handlers.auth import AuthHandler
@@ -190,6 +191,13 @@ async def test_a_wrong_password_is_unauthenticated(world: World) -> None:
 async def test_nobody_calls_without_a_good_token(world: World, metadata: Any, reason: str) -> None:
     code, seen, _ = await refusal(world.auth.GetCaller(auth_service_pb2.GetCallerRequest(), metadata=metadata))
     assert (code, seen) == (grpc.StatusCode.UNAUTHENTICATED, reason)
+
+
+async def test_a_network_without_api_keys_says_whose_they_are(world: World) -> None:
+    for metadata in ((("x-api-key", new_api_key().text),), world.bearer(new_api_key().text)):
+        code, seen, error = await refusal(world.auth.GetCaller(auth_service_pb2.GetCallerRequest(), metadata=metadata))
+        assert (code, seen) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+        assert "Request Network" in (error.details() or "")
 
 
 async def test_a_role_without_the_permission_is_denied_by_its_name(world: World, auth: AuthContext) -> None:

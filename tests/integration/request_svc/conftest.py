@@ -10,6 +10,7 @@ from sqlalchemy import text
 from common.database.migrations import migrate
 from common.database.transaction import Database
 from request_svc.migrations import METADATA
+from tests.integration.request_svc.api_key_world import Keys
 from tests.integration.request_svc.request_world import World
 
 if TYPE_CHECKING:
@@ -41,3 +42,11 @@ async def world(request_url: str) -> AsyncIterator[World]:
     yield opened
     await opened.writer.close()
     await database.close()
+
+
+@pytest.fixture
+async def keys_of(world: World) -> Keys:
+    """The use cases of API keys, with people of every role."""
+    made = Keys(world)
+    await made.import_people()
+    return made

@@ -83,7 +83,7 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCaller(self, request, context):
-        """Says who is calling and what he may do.
+        """Says who is calling, what he may do, and by which API key if by one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

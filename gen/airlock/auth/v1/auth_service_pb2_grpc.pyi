@@ -40,7 +40,7 @@ class AuthServiceStub:
     Logout: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
     GetCaller: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]
-    """Says who is calling and what he may do."""
+    """Says who is calling, what he may do, and by which API key if by one."""
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -54,7 +54,7 @@ class AuthServiceAsyncStub(AuthServiceStub):
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
     GetCaller: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]  # type: ignore[assignment]
-    """Says who is calling and what he may do."""
+    """Says who is calling, what he may do, and by which API key if by one."""
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle."""
@@ -89,6 +89,6 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.GetCallerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.GetCallerResponse, _abc.Awaitable[_auth_service_pb2.GetCallerResponse]]:
-        """Says who is calling and what he may do."""
+        """Says who is calling, what he may do, and by which API key if by one."""
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

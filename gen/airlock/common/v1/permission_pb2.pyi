@@ -28,7 +28,7 @@ class _PermissionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Permission
     PERMISSION_PUBLIC: _Permission.ValueType  # 1
     """Anyone, signed in or not."""
     PERMISSION_SIGNED_IN: _Permission.ValueType  # 2
-    """Any signed-in user, for what concerns himself."""
+    """Any signed-in user, for what concerns himself and his session."""
     PERMISSION_SUBMIT_REQUEST: _Permission.ValueType  # 3
     """Submit and cancel one's own requests."""
     PERMISSION_READ_REQUEST: _Permission.ValueType  # 4
@@ -45,6 +45,10 @@ class _PermissionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Permission
     """Download and upload bundles."""
     PERMISSION_READ_AUDIT: _Permission.ValueType  # 12
     """Search and export the audit trail, and verify its chain."""
+    PERMISSION_MANAGE_API_KEYS: _Permission.ValueType  # 13
+    """Read and end the API keys of other users, and make keys for services."""
+    PERMISSION_USE_API_KEYS: _Permission.ValueType  # 14
+    """Make, read, rotate and end one's own API keys."""
 
 class Permission(_Permission, metaclass=_PermissionEnumTypeWrapper):
     """What a caller must be allowed to do to call a method. Roles map to permissions in code; a method without this option
@@ -55,7 +59,7 @@ PERMISSION_UNSPECIFIED: Permission.ValueType  # 0
 PERMISSION_PUBLIC: Permission.ValueType  # 1
 """Anyone, signed in or not."""
 PERMISSION_SIGNED_IN: Permission.ValueType  # 2
-"""Any signed-in user, for what concerns himself."""
+"""Any signed-in user, for what concerns himself and his session."""
 PERMISSION_SUBMIT_REQUEST: Permission.ValueType  # 3
 """Submit and cancel one's own requests."""
 PERMISSION_READ_REQUEST: Permission.ValueType  # 4
@@ -72,8 +76,43 @@ PERMISSION_TRANSFER: Permission.ValueType  # 9
 """Download and upload bundles."""
 PERMISSION_READ_AUDIT: Permission.ValueType  # 12
 """Search and export the audit trail, and verify its chain."""
+PERMISSION_MANAGE_API_KEYS: Permission.ValueType  # 13
+"""Read and end the API keys of other users, and make keys for services."""
+PERMISSION_USE_API_KEYS: Permission.ValueType  # 14
+"""Make, read, rotate and end one's own API keys."""
 Global___Permission: _TypeAlias = Permission  # noqa: Y015
 
+class _KeyUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_USE_UNSPECIFIED: _KeyUse.ValueType  # 0
+    """Those with the scope of the permission that the method requires; none where that is no scope, as for
+    PERMISSION_SIGNED_IN.
+    """
+    KEY_USE_ANY: _KeyUse.ValueType  # 1
+    """Any, whatever its scopes."""
+    KEY_USE_NONE: _KeyUse.ValueType  # 2
+    """None: it needs somebody who signed in."""
+
+class KeyUse(_KeyUse, metaclass=_KeyUseEnumTypeWrapper):
+    """Which API keys may call a method."""
+
+KEY_USE_UNSPECIFIED: KeyUse.ValueType  # 0
+"""Those with the scope of the permission that the method requires; none where that is no scope, as for
+PERMISSION_SIGNED_IN.
+"""
+KEY_USE_ANY: KeyUse.ValueType  # 1
+"""Any, whatever its scopes."""
+KEY_USE_NONE: KeyUse.ValueType  # 2
+"""None: it needs somebody who signed in."""
+Global___KeyUse: _TypeAlias = KeyUse  # noqa: Y015
+
 REQUIRES_FIELD_NUMBER: _builtins.int
+BY_KEY_FIELD_NUMBER: _builtins.int
 requires: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Permission.ValueType]
 """The permission that a method requires."""
+by_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___KeyUse.ValueType]
+"""The API keys that may call it."""
