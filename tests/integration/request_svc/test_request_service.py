@@ -30,6 +30,7 @@ from request_svc.app import build_app
 from request_svc.settings import RequestSettings
 from tests.integration.request_svc.request_world import answer, user_message, users_bundle
 from tests.integration.request_svc.response_peer import ResponsePeer
+from tests.unit.common.permission_table import services_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,6 +123,10 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     status_pb2.Status.FromString(details).details[0].Unpack(info)
     return info.reason
+
+
+async def test_the_service_offers_what_its_descriptors_describe(service: Service) -> None:
+    assert {offered.name for offered in service.app.rpc_services} == services_of("request")
 
 
 async def test_a_question_goes_out_and_its_answer_comes_back(service: Service) -> None:

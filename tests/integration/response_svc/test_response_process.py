@@ -25,6 +25,7 @@ from response_svc.search.embedded import load_index
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_users import UserContext
 from tests.integration.response_svc.world import Arrivals, make_user, question
+from tests.unit.common.permission_table import services_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,8 +132,7 @@ def test_check_says_that_there_is_no_admin_yet_and_how_to_make_one() -> None:
 @pytest.mark.usefixtures("environment")
 async def test_the_service_opens_and_closes_everything() -> None:
     app = await build_app(ResponseSettings.from_environment())
-    names = {service.name for service in app.rpc_services}
-    assert {"airlock.response.v1.UserService", "airlock.response.v1.ProcessingService"} <= names
+    assert {service.name for service in app.rpc_services} == services_of("response")
     assert await app.executors.run() == {}
     await app.close()
 
