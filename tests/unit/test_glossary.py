@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from request_svc.domain.api_key import ApiKeyState
 from request_svc.domain.status import RequestStatus
 from response_svc.domain.incoming_request import Status
 from transfer.custody.state import Disposition
@@ -20,7 +21,12 @@ GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 
 @pytest.mark.parametrize(
     ("title", "states"),
-    [("Request", RequestStatus), ("Incoming request", Status), ("Number in a stream", Disposition)],
+    [
+        ("Request", RequestStatus),
+        ("Incoming request", Status),
+        ("API key", ApiKeyState),
+        ("Number in a stream", Disposition),
+    ],
 )
 def test_every_state_has_its_line(title: str, states: type[StrEnum]) -> None:
     table = GLOSSARY.read_text().split(f"**{title}**", 1)[1].split("\n\n")[1]

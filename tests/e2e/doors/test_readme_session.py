@@ -15,15 +15,13 @@ from sandbox.clients import rest_client
 from sandbox.processes import PROGRAMS
 from sandbox.profile import PROFILE, write_profile
 from tests.e2e.doors.running import ANALYST, COURIER
+from tests.e2e.doors.sessions import shown_in, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.envoy import Envoy
     from tests.e2e.doors.running import Running
 
 README = Path(__file__).parents[3] / "README.md"
-BLOCK = re.compile(r"^```\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
 # The id in the README stands for the one that the first command was told.
 EXAMPLE_ID = "5aed7c8f-…"
 STICK = "/media/stick"
@@ -35,22 +33,9 @@ def test_the_first_session_goes_as_the_readme_says(running: Running, tmp_path: P
     session = Session(running, tmp_path)
     for command, shown in steps(README.read_text()):
         said = session.run(command)
-        assert shown_in(shown, said), f"{command}\nsaid\n{said}\nwhere the README shows\n{shown}"
-
-
-def steps(document: str) -> Iterator[tuple[str, str]]:
-    """Each command, its continued lines joined, with the output that is shown for it."""
-    for block in BLOCK.findall(document):
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            lines = step.splitlines()
-            length = 1 + next(n for n, line in enumerate(lines) if not line.endswith("\\"))
-            yield "\n".join(lines[:length]), "\n".join(lines[length:])
-
-
-def shown_in(shown: str, said: str) -> bool:
-    """Whether `said` has what is shown, in order; an ellipsis stands for anything."""
-    pieces = [piece.strip() for piece in shown.replace(EXAMPLE_ID, "…").split("…")]
-    return re.search(".*?".join(map(re.escape, pieces)), said, re.DOTALL) is not None
+        assert shown_in(shown.replace(EXAMPLE_ID, "…"), said), (
+            f"{command}\nsaid\n{said}\nwhere the README shows\n{shown}"
+        )
 
 
 def access_token(door: Envoy) -> str:
