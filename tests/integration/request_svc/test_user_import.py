@@ -20,6 +20,8 @@ from transfer.errors import MalformedRecordError
 if TYPE_CHECKING:
     from airlock.bundle.v1.replication_pb2 import User
 
+    from common.database.transaction import Transaction
+
 # In the database since the test began, by a snapshot with number 1.
 SARA, OMID = user_message("sara"), user_message("omid")
 
@@ -180,7 +182,12 @@ async def _wanted(world: World) -> list[str]:
 async def test_one_whom_an_import_deactivates_while_he_signs_in_stays_outside(world: World) -> None:
     password = "a good password"
     hashed = await PasswordHasher.cheapest().hash(password)
-    await world.import_users(users_bundle([user_message("sara", hashed_password=hashed)], snapshot=True))
+    sara = user_message("sara", hashed_password=hashed)
+    await world.import_users(users_bundle([sara], snapshot=True))
+
+    async def deactivate(transaction: Transaction) -> None:
+        await world.apply_users(transaction, users_bundle([changed(sara, is_active=False)]))
+
     await a_deactivation_meanwhile_shuts_out(
-        world.database, ReplicaAccounts(), user_id=user_id("sara"), username="sara", password=password
+        world.database, ReplicaAccounts(), deactivate=deactivate, username="sara", password=password
     )
