@@ -80,8 +80,8 @@ class RoleCheck:
         if not self.warns:
             return f"{role}, which may do everything"
         return (
-            f"warning: {role} owns the tables or may become their owner, so nothing keeps a service that was taken over "
-            "from changing them. Make a role for the services, name it in DATABASE_URL and the owner in "
+            f"warning: {role} owns the tables or may become their owner, so nothing keeps a service that was taken "
+            "over from changing them. Make a role for the services, name it in DATABASE_URL and the owner in "
             f"MIGRATION_DATABASE_URL, and run `{self.command} migrate`."
         )
 

@@ -73,7 +73,7 @@ _MEASURES: Final[Mapping[int, TextClause]] = {
         _DIGEST.format(
             'id COLLATE "C"',
             "(SELECT 'setting/' || key AS id, row_digest FROM settings UNION ALL"
-            " SELECT 'index/' || name, row_digest FROM indices) AS both WHERE row_digest IS NOT NULL",
+            " SELECT 'index/' || name, row_digest FROM indices) AS rows WHERE row_digest IS NOT NULL",
         )
     ),
 }

@@ -24,8 +24,8 @@ from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from common.search.limits import QueryLimits
 from request_svc.adapters.export_requests import RequestExportSource
-from request_svc.adapters.import_responses import ResponseSink
 from request_svc.adapters.import_policy import policy_sinks
+from request_svc.adapters.import_responses import ResponseSink
 from request_svc.adapters.import_users import users_sinks
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter

@@ -24,10 +24,10 @@ from google.api.httpbody_pb2 import HttpBody
 from google.rpc import error_details_pb2, status_pb2
 
 from common.auth.passwords import PasswordHasher
-from common.database.migrations import migrate
 from common.rpc.server import build_server
 from request_svc.app import build_app
 from request_svc.settings import RequestSettings
+from sandbox.migrated import migrated_database
 from tests.integration.request_svc.request_world import answer, user_message, users_bundle
 from tests.integration.request_svc.response_peer import ResponsePeer
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from request_svc.app import App
+    from sandbox.postgres import EmbeddedPostgres
     from transfer.bundle.keyring import GeneratedKeys
 
 PASSWORD = "correct horse battery staple"
@@ -66,9 +67,11 @@ class Service:
 
 
 @pytest.fixture
-async def service(database_url: str, redis_url: str, keys: GeneratedKeys, tmp_path: Path) -> AsyncIterator[Service]:
+async def service(
+    postgres_server: EmbeddedPostgres, redis_url: str, keys: GeneratedKeys, tmp_path: Path
+) -> AsyncIterator[Service]:
     """A service on a fresh database, with three users who came by a bundle."""
-    migrate(database_url, "request_svc:migrations")
+    database_url = migrated_database(postgres_server, "request", f"request_{uuid4().hex}")
     settings = RequestSettings(
         _env_file=None,
         sandbox=True,
@@ -275,5 +278,12 @@ async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     imports = await service.ops.ListImportBatches(batches_pb2.ListImportBatchesRequest(), metadata=mina)
     assert [batch.kind for batch in imports.batches] == [network_pb2.BUNDLE_KIND_USERS]
     jobs = await service.ops.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mina)
-    names = {job.name for job in jobs.jobs}
-    assert names == {"export_requests", "import_users", "import_responses", "seal_audit", "clean_up"}
+    assert {job.name for job in jobs.jobs} == {
+        "export_requests",
+        "import_users",
+        "import_profile_types",
+        "import_settings",
+        "import_responses",
+        "seal_audit",
+        "clean_up",
+    }
