@@ -66,7 +66,8 @@ END
 $$
 """
 
-# `before` reads the rows as they were: all parts of one statement see the same moment.
+# All parts of one statement see the same moment, and no other import runs: what is not in `before` is new. A plain
+# INSERT costs two thirds of one that looks for conflicts.
 _STORE_USERS: Final = """
 CREATE FUNCTION {schema}.airlock_store_users(_batch uuid, _ids uuid[], {parameters})
 RETURNS TABLE (imported bigint, updated bigint, deactivated uuid[], changed_credentials uuid[], changed_claims uuid[])
@@ -80,12 +81,15 @@ BEGIN
         SELECT id, {plain_names}, string_to_array(given.inherits, ',')::varchar[] AS inherits FROM given
     ), before AS (
         SELECT users.* FROM {schema}.users JOIN input USING (id)
-    ), stored AS (
+    ), inserted AS (
         INSERT INTO {schema}.users (id, {plain_names}, inherits, synced_at, import_batch_id)
         SELECT id, {plain_names}, inherits, now(), _batch FROM input
-        ON CONFLICT (id) DO UPDATE SET
+        WHERE NOT EXISTS (SELECT FROM before WHERE before.id = input.id)
+    ), replaced AS (
+        UPDATE {schema}.users SET
             ({plain_names}, inherits, synced_at, import_batch_id, missing_since)
-            = ROW ({excluded}, excluded.inherits, now(), _batch, NULL)
+            = ROW ({new_values}, input.inherits, now(), _batch, NULL)
+        FROM input WHERE users.id = input.id
     ), outcome AS (
         SELECT input.id, before.id IS NULL AS is_new,
             before.row_digest IS DISTINCT FROM input.row_digest OR before.missing_since IS NOT NULL AS is_changed,
@@ -126,6 +130,10 @@ CREATE FUNCTION {schema}.airlock_displace_users(_batch uuid) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM {schema}.airlock_require_import(_batch, 'users');
+    -- A snapshot that holds everybody leaves nobody who could have kept a name.
+    IF NOT EXISTS (SELECT FROM {schema}.users WHERE import_batch_id <> _batch) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH namesakes AS (
         SELECT stale.id, stale.is_active FROM {schema}.users AS fresh JOIN {schema}.users AS stale USING (username)
@@ -221,7 +229,7 @@ def create_functions(schema: str) -> Iterator[str]:
         arrays=", ".join(f"_{name}" for name in _USER_COLUMNS),
         names=", ".join(_USER_COLUMNS),
         plain_names=", ".join(plain),
-        excluded=", ".join(f"excluded.{name}" for name in plain),
+        new_values=", ".join(f"input.{name}" for name in plain),
         credentials=_differ(_CREDENTIALS),
         claims=_differ(_CLAIMS),
     )
