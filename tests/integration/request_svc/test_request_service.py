@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -22,6 +23,7 @@ from airlock.request.v1 import (
 from airlock.search.v1.search_pb2 import Search
 from google.api.httpbody_pb2 import HttpBody
 from google.rpc import error_details_pb2, status_pb2
+from sqlalchemy import text
 
 from common.auth.passwords import PasswordHasher
 from common.rpc.server import build_server
@@ -30,6 +32,7 @@ from request_svc.settings import RequestSettings
 from sandbox.migrated import migrated_database
 from tests.integration.request_svc.request_world import answer, user_message, users_bundle
 from tests.integration.request_svc.response_peer import ResponsePeer
+from transfer.bundle.keyring import generate_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -265,6 +268,20 @@ async def test_a_watch_ends_with_the_session_that_opened_it(service: Service) ->
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await watch.read()
     assert _reason(ended.value) == "SESSION_ENDED"
+
+
+async def test_a_users_file_of_a_forged_signer_changes_nothing(
+    service: Service, keys: GeneratedKeys, tmp_path: Path
+) -> None:
+    strangers = generate_keys(tmp_path / "strangers")
+    forger = ResponsePeer(replace(keys, response_signing_key=strangers.response_signing_key), epoch=int(time.time()))
+    eve = users_bundle([user_message("eve", role="admin")], snapshot=True)
+    forger.seal(network_pb2.BUNDLE_KIND_USERS, eve, service.settings.import_dir)
+    report = await service.app.exchange.import_waiting()
+    assert [batch.defect for batch in report.batches] == ["unknown-signer"]
+    async with service.app.database.transaction() as transaction:
+        names = await transaction.connection.scalars(text("SELECT username FROM users WHERE is_active ORDER BY 1"))
+    assert list(names) == ["mina", "omid", "sara"]
 
 
 async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
