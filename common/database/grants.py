@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ALL_ROWS: Final = "SELECT, INSERT, UPDATE, DELETE"
 NEW_ROWS: Final = "SELECT, INSERT"
 READING: Final = "SELECT"
-APPEND_ONLY: Final = frozenset({"audit_logs", "audit_segments", "audit_witnesses", "policy_versions"})
+APPEND_ONLY: Final = frozenset(
+    {"audit_logs", "audit_segments", "audit_forgettings", "audit_witnesses", "policy_versions"}
+)
 SCHEMA_TABLES: Final = frozenset({"alembic_version"})
 
 _TABLES: Final = text(

@@ -8,7 +8,7 @@ from alembic import op
 from request_svc.migrations.replica_functions import create_functions, drop_functions
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
