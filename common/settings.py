@@ -107,10 +107,12 @@ class NetworkSettings(BaseSettings):
     embedded_search_dir: Path | None = Field(None, description="Name the folder of the built-in search engine.")
 
     export_users_seconds: Seconds = 300
+    export_policy_seconds: Seconds = 300
     export_requests_seconds: Seconds = 120
     export_responses_seconds: Seconds = 120
     import_seconds: Seconds = 30
     import_users_seconds: Seconds = 60
+    import_policy_seconds: Seconds = 60
     execute_sweep_seconds: Seconds = 30
     clean_up_cron: str = Field(
         "0 2 * * *", pattern=r"^\S+( \S+){4}$", description="Give five cron fields, in UTC: 0 2 * * *."

@@ -28,8 +28,9 @@ from request_svc.adapters.answer_cache import RedisAnswerCache
 from request_svc.adapters.api_key_store import SqlApiKeyStore
 from request_svc.adapters.changes import ListenedChanges
 from request_svc.adapters.export_requests import RequestExportSource
+from request_svc.adapters.import_policy import policy_sinks
 from request_svc.adapters.import_responses import ResponseSink
-from request_svc.adapters.import_users import UserSink
+from request_svc.adapters.import_users import users_sinks
 from request_svc.adapters.known_api_keys import RememberedApiKeys
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter
@@ -175,7 +176,9 @@ def _sources() -> dict[BundleKind.ValueType, ExportSource]:
 
 def _sinks(cache: AnswerCache, moment: Callable[[], datetime]) -> dict[BundleKind.ValueType, SinkFactory]:
     return {
-        network_pb2.BUNDLE_KIND_USERS: partial(UserSink, clock=moment),
+        network_pb2.BUNDLE_KIND_USERS: users_sinks(moment),
+        network_pb2.BUNDLE_KIND_PROFILE_TYPES: policy_sinks,
+        network_pb2.BUNDLE_KIND_SETTINGS: policy_sinks,
         network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
     }
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from common.cli.main import make_cli
 from common.cli.service import Service
 from common.health.checks import HealthError
-from request_svc.adapters.tables import replica_states, users
+from request_svc.adapters.tables import REPLICATED_TABLES, replica_states, users
 from request_svc.app import build_app
 from request_svc.jobs import jobs
 from request_svc.settings import RequestSettings
@@ -62,6 +62,7 @@ main = make_cli(
         build_app=build_app,
         jobs=jobs,
         migrations="request_svc:migrations",
+        read_only_tables=REPLICATED_TABLES,
         checks=_checks,
     )
 )

@@ -30,10 +30,12 @@ class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
 
 
 def jobs(settings: RequestSettings) -> tuple[Job[JobApp], ...]:
-    """The jobs with their schedules. Both imports look through the one inbox and apply whatever kind they find."""
+    """The jobs with their schedules. Every import looks through the one inbox and applies whatever kind it finds."""
     return (
         Job(name="export_requests", run=export_requests, every=settings.export_requests_seconds),
         Job(name="import_users", run=import_bundles, every=settings.import_users_seconds),
+        Job(name="import_profile_types", run=import_bundles, every=settings.import_policy_seconds),
+        Job(name="import_settings", run=import_bundles, every=settings.import_policy_seconds),
         Job(name="import_responses", run=import_bundles, every=settings.import_seconds),
         Job(name="seal_audit", run=seal_audit, every=settings.seal_audit_seconds, audited=False),
         Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
@@ -46,7 +48,7 @@ async def export_requests(app: JobApp) -> ExportReport:
 
 
 async def import_bundles(app: JobApp) -> ImportReport:
-    """Users and answers from the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
+    """Whatever lies in the inbox. One scan at a time: a second one that is due meanwhile ends at once."""
     return await app.exchange.import_waiting()
 
 

@@ -30,10 +30,12 @@ from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answer_cache import RedisAnswerCache
 from response_svc.adapters.checks import EngineCheck
 from response_svc.adapters.export_responses import ResponsesSource
-from response_svc.adapters.export_users import UsersSource
+from response_svc.adapters.export_tables import ReplicatedTableSource
+from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.adapters.incoming_requests import PostgresIncomingRequests
 from response_svc.adapters.queue import PostgresQueue
+from response_svc.adapters.replicated_tables import REPLICATED_TABLES
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
@@ -117,9 +119,10 @@ async def build_app(
     auth = AuthContext.from_settings(settings, database, MasterAccounts())
     engine = make_engine(settings)
     broker = make_broker(settings)
-    users = UserContext(database, PostgresUsers(), auth.hasher)
+    queue = BrokerJobQueue(broker)
+    users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
     batches = batch_context(settings, database, moment=moment, steps=steps)
-    exchange = Exchange(batches, _sources(settings), _sinks(BrokerJobQueue(broker)), keeping(settings))
+    exchange = Exchange(batches, _sources(settings), _sinks(queue), keeping(settings))
     shared = shared_services(
         settings=settings,
         auth=auth,
@@ -148,7 +151,10 @@ async def build_app(
 
 def _sources(settings: ResponseSettings) -> dict[BundleKind.ValueType, ExportSource]:
     return {
-        network_pb2.BUNDLE_KIND_USERS: UsersSource(snapshot_every=timedelta(days=settings.users_snapshot_days)),
+        **{
+            table.kind: ReplicatedTableSource(table, snapshot_every=timedelta(days=settings.users_snapshot_days))
+            for table in REPLICATED_TABLES
+        },
         network_pb2.BUNDLE_KIND_RESPONSES: ResponsesSource(),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from airlock.common.v1 import network_pb2
 
@@ -10,6 +10,7 @@ from common.audit.trail import HasTrail
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
+from response_svc.adapters.export_wake_ups import EXPORT_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from response_svc.settings import ResponseSettings
     from response_svc.usecases.execute_waiting import Executors
 
-EXECUTE_QUERY = "execute_query"
+EXECUTE_QUERY: Final = "execute_query"
 
 
 class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
@@ -33,7 +34,17 @@ class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
 def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
     """The jobs with their schedules. Executions run beside each other on every worker host, so nothing locks them."""
     return (
-        Job(name="export_users", run=export_users, every=settings.export_users_seconds),
+        Job(name=EXPORT_JOBS[network_pb2.BUNDLE_KIND_USERS], run=export_users, every=settings.export_users_seconds),
+        Job(
+            name=EXPORT_JOBS[network_pb2.BUNDLE_KIND_PROFILE_TYPES],
+            run=export_profile_types,
+            every=settings.export_policy_seconds,
+        ),
+        Job(
+            name=EXPORT_JOBS[network_pb2.BUNDLE_KIND_SETTINGS],
+            run=export_settings,
+            every=settings.export_policy_seconds,
+        ),
         Job(name="import_requests", run=import_bundles, every=settings.import_seconds),
         Job(
             name=EXECUTE_QUERY,
@@ -51,6 +62,16 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
 async def export_users(app: JobApp) -> ExportReport:
     """What changed about users since the other network last confirmed, or all of them."""
     return await app.exchange.export(network_pb2.BUNDLE_KIND_USERS)
+
+
+async def export_profile_types(app: JobApp) -> ExportReport:
+    """What changed about profile types since the other network last confirmed, or all of them."""
+    return await app.exchange.export(network_pb2.BUNDLE_KIND_PROFILE_TYPES)
+
+
+async def export_settings(app: JobApp) -> ExportReport:
+    """The same of settings and allowed indices."""
+    return await app.exchange.export(network_pb2.BUNDLE_KIND_SETTINGS)
 
 
 async def import_bundles(app: JobApp) -> ImportReport:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.certificates import make_certificate
 from sandbox.envoy import Envoy
+from sandbox.migrated import OWNER, SERVICE
 from sandbox.postgres import EmbeddedPostgres, can_reach, unprivileged_user
 from sandbox.processes import LONG_RUNNING, ServiceProcesses
 from sandbox.valkey import EmbeddedValkey
@@ -82,8 +83,10 @@ class Network:
         """PostgreSQL and Valkey, with an empty database the first time."""
         self.postgres.start()
         self.valkey.start()
+        for role in (OWNER, SERVICE):
+            self.postgres.create_role(role)
         if not self.postgres.has_database(DATABASE):
-            self.postgres.create_database(DATABASE)
+            self.postgres.create_database(DATABASE, owner=OWNER)
         self.processes.environment = self.environment()
 
     def start_service(self) -> None:
@@ -102,7 +105,9 @@ class Network:
         """The settings of this network's service."""
         settings = {
             "SANDBOX": "true",
-            "DATABASE_URL": self.postgres.url(DATABASE),
+            "DATABASE_URL": self.postgres.url(DATABASE, SERVICE),
+            # An older sandbox's database belongs to the superuser.
+            "MIGRATION_DATABASE_URL": self.postgres.url(DATABASE, self.postgres.owner_of(DATABASE)),
             "REDIS_URL": self.valkey.url(),
             "SECRET_KEY": self._secret_key(),
             "EXPORT_DIR": str(self.export_dir),

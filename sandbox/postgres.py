@@ -20,7 +20,7 @@ from sandbox.waiting import LOOPBACK, start_on_free_port, wait_until
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing import LiteralString, Self
 
 READY_SECONDS = 30
 STOP_SECONDS = 20
@@ -60,19 +60,33 @@ class EmbeddedPostgres:
         """The running program."""
         return self._child
 
-    def url(self, database: str = SUPERUSER) -> str:
+    def url(self, database: str = SUPERUSER, role: str = SUPERUSER) -> str:
         """A libpq URL for `database`."""
-        return f"postgresql://{SUPERUSER}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{role}@{LOOPBACK}:{self.port}/{database}"
 
-    def create_database(self, name: str, *, template: str = "template0") -> str:
+    def create_database(self, name: str, *, template: str = "template0", owner: str = SUPERUSER) -> str:
         """Makes a database as a copy of `template`, which nobody may be connected to, and returns its URL."""
-        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        self.execute(statement.format(*map(sql.Identifier, (name, template, owner))))
         return self.url(name)
+
+    def create_role(self, name: str) -> None:
+        """Makes a role that owns nothing and may sign in, unless it is there."""
+        if not self._finds("SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+            self.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+
+    def owner_of(self, database: str) -> str:
+        """The role that owns a database."""
+        with psycopg.connect(self.url(), connect_timeout=5) as connection:
+            row = connection.execute(
+                "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [database]
+            ).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def has_database(self, name: str) -> bool:
         """Whether there is such a database."""
-        with psycopg.connect(self.url(), connect_timeout=5) as connection:
-            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+        return self._finds("SELECT 1 FROM pg_database WHERE datname = %s", name)
 
     def drop_database(self, name: str) -> None:
         """Removes a database, ending whatever is connected to it."""
@@ -95,6 +109,10 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _finds(self, query: LiteralString, value: str) -> bool:
+        with psycopg.connect(self.url(), connect_timeout=5) as connection:
+            return connection.execute(query, [value]).fetchone() is not None
 
     def _start(self, programs: Path, port: int) -> None:
         self.port = port

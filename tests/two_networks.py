@@ -8,6 +8,7 @@ absent: a story says itself when something is exported, carried, imported and ex
 from __future__ import annotations
 
 import shutil
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,17 @@ from airlock.request.v1.request_service_pb2_grpc import RequestServiceStub
 from airlock.response.v1.user_service_pb2 import CreateUserRequest, DeactivateUserRequest
 from airlock.response.v1.user_service_pb2_grpc import UserServiceStub
 from google.api.httpbody_pb2 import HttpBody
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from common.batches.steps import no_steps
+from common.database.transaction import Database
 from common.rpc.server import build_server
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.create_admin import create_admin
+from sandbox.postgres import SUPERUSER
 from transfer.bundle.names import kind_from_name
 from transfer.bundle.peek import peek
 from transfer.spool.deliver import deliver
@@ -37,10 +40,12 @@ from transfer.spool.inbox import Inbox
 from transfer.spool.take import take
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from contextlib import AsyncExitStack
     from pathlib import Path
 
     from airlock.request.v1.request_pb2 import Request
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.batches.reports import ExportReport, ImportReport
     from common.batches.steps import Step
@@ -146,6 +151,17 @@ class Side:
         """The one value that a statement gives here."""
         async with self.app.database.transaction() as transaction:
             return await transaction.connection.scalar(text(statement), values)
+
+    @asynccontextmanager
+    async def as_superuser(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction on the database in which everything may be done."""
+        url = make_url(self.settings.database_url.get_secret_value()).set(username=SUPERUSER)
+        database = Database(url.render_as_string(hide_password=False), pool_size=1)
+        try:
+            async with database.transaction() as transaction:
+                yield transaction.connection
+        finally:
+            await database.close()
 
     async def run(self, statement: str, **values: Any) -> None:
         """Does to the database what no service would."""

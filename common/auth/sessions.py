@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import ARRAY, Uuid, delete, exists, func, literal, or_, select, update
 
 from common.auth.tables import refresh_tokens, session_endings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -91,6 +92,17 @@ async def end_user_sessions(connection: AsyncConnection, user_id: UUID, *, at: d
     """Ends every session that the user began up to `at`: for deactivation and a new password."""
     await connection.execute(session_endings.insert().values(user_id=user_id, ended_at=at, reason=reason))
     await _announce(connection)
+
+
+async def end_sessions_of_users(
+    connection: AsyncConnection, user_ids: Sequence[UUID], *, at: datetime, reason: str
+) -> None:
+    """As `end_user_sessions`, for as many users as one likes in one statement."""
+    if user_ids:
+        columns = [literal(at, session_endings.c.ended_at.type), literal(reason, session_endings.c.reason.type)]
+        each = select(func.unnest(literal(list(user_ids), ARRAY(Uuid))), *columns)
+        await connection.execute(session_endings.insert().from_select(["user_id", "ended_at", "reason"], each))
+        await _announce(connection)
 
 
 async def session_is_ended(connection: AsyncConnection, token: RefreshToken) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+import structlog
 from airlock.common.v1 import network_pb2
 from sqlalchemy import and_, insert, select, update
 
@@ -17,7 +18,7 @@ from common.batches.tables import export_batches, stream_bundles
 from common.batches.witness import heads_to_tell
 from common.errors import StreamStoppedError
 from transfer.bundle.names import bundle_filename, kind_name
-from transfer.bundle.versions import AUDIT_MINOR, KEYS_MINOR, common_minor
+from transfer.bundle.versions import AUDIT_MINOR, KEYS_MINOR, common_minor, records_minor
 from transfer.custody.acknowledgements import render
 from transfer.custody.state import BundleNumber
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from common.batches.context import BatchContext
     from common.batches.ports import ExportSource
     from common.batches.stream_rows import Streams
+
+log = structlog.get_logger("common.batches")
 
 STATUS: Final = network_pb2.BUNDLE_KIND_STATUS
 # A newer bundle of these kinds holds all that an older one holds.
@@ -55,8 +58,9 @@ async def claim(
 ) -> Claim | None:
     """Claims the source's next rows under the next number; None if there are none.
 
-    Also None while an earlier batch of this kind is not sealed. A source without rows of its own (status) gives
-    `worth_a_bundle` instead of a count. Raises StreamStoppedError while an alarm stands.
+    Also None while an earlier batch of this kind is not sealed, and while the other network cannot read the kind. A
+    source without rows of its own (status) gives `worth_a_bundle` instead of a count. Raises StreamStoppedError while
+    an alarm stands.
     """
     now = context.clock()
     try:
@@ -66,7 +70,11 @@ async def claim(
             require_running(streams)
             if await _being_sealed(connection, source):
                 return None
-            batch = OutgoingBatch(uuid4(), streams.outgoing.epoch, streams.outgoing.last_sequence + 1, now)
+            minor = records_minor(source.kind, streams.peer_reads)
+            if minor is None:
+                log.info("kind_not_read_by_other_network", kind=kind_name(source.kind), reads=streams.peer_reads)
+                return None
+            batch = OutgoingBatch(uuid4(), streams.outgoing.epoch, streams.outgoing.last_sequence + 1, now, minor)
             await _insert(connection, context, source, batch)
             records = await source.claim(connection, batch)
             if records == 0 and (worth_a_bundle is None or not worth_a_bundle(streams, now)):
@@ -116,6 +124,7 @@ async def _insert(
             epoch=batch.epoch,
             sequence=batch.sequence,
             first_frame=b"",
+            schema_minor=batch.schema_minor,
         )
     )
     number = BundleNumber(batch.epoch, batch.sequence)

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingBatch:
-    """A bundle in the making: its batch row, its number, and when it was claimed."""
+    """A bundle in the making: its batch row, its number, when it was claimed, and the schema of its records."""
 
     batch_id: UUID
     epoch: int
     sequence: int
     created_at: datetime
+    schema_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def select_processing() -> Select[Any]:
             table.epoch,
             table.sequence,
             table.created_at,
+            table.schema_minor,
         )
         .where(table.status == "processing")
         .order_by(table.epoch, table.sequence)
@@ -73,7 +74,7 @@ def select_processing() -> Select[Any]:
 def claimed_batch(row: Row[Any]) -> ClaimedBatch:
     """A row of `select_processing`."""
     return ClaimedBatch(
-        OutgoingBatch(row.id, row.epoch, row.sequence, row.created_at),
+        OutgoingBatch(row.id, row.epoch, row.sequence, row.created_at, row.schema_minor),
         kind_from_name(row.batch_type),
         row.filename,
         row.record_count,
@@ -92,7 +93,7 @@ def header_of(context: BatchContext, claimed: ClaimedBatch, key_version: str | N
         sequence=claimed.batch.sequence,
         created_at=claimed.batch.created_at,
         key_version=key_version or context.keys().keyring.current,
-        schema_minor=needed_minor(Acknowledgements.FromString(claimed.first_frame)),
+        schema_minor=max(claimed.batch.schema_minor, needed_minor(Acknowledgements.FromString(claimed.first_frame))),
     )
 
 

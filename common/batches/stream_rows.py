@@ -46,6 +46,11 @@ class Streams:
     last_received_at: datetime | None
     incoming_alarm: str
 
+    @property
+    def peer_reads(self) -> int | None:
+        """The newest schema minor that the other network reads; None before it has said anything."""
+        return self.peer_minor if self.peer is not None or self.peer_minor else None
+
 
 async def read_streams(connection: AsyncConnection) -> Streams:
     """The streams as committed."""

@@ -71,6 +71,8 @@ export_batches = Table(
     Column("digest", LargeBinary),
     # The serialised Acknowledgements that the file begins with, as they stood when the number was given.
     Column("first_frame", LargeBinary, nullable=False),
+    # The lowest schema minor that has all that the records may hold.
+    Column("schema_minor", Integer, nullable=False, server_default=text("0")),
     Column("payload_bytes", BigInteger),
     CheckConstraint(_one_of("batch_type", KIND_NAMES), name="batch_type"),
     CheckConstraint(_one_of("status", ("pending", "processing", "completed", "failed")), name="status"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from common.database.migrations import migration_state
+from common.database.network import told_wrong
 from common.database.transaction import Database
 from common.health.checks import HealthError, look_at_all, standard_checks
 from common.keys import load_keys
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from common.health.checks import Check, PartState
     from common.settings import NetworkSettings, SettingProblem
 
+_OWNS: Final = text(
+    "SELECT current_user, rolsuper OR EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " AND relkind = 'r' AND pg_has_role(relowner, 'MEMBER')) FROM pg_roles WHERE rolname = current_user"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaCheck:
@@ -35,6 +42,7 @@ class SchemaCheck:
     url: str
     script_location: str
     command: str
+    network: str
     name: str = "tables"
     needed: bool = True
 
@@ -44,11 +52,38 @@ class SchemaCheck:
             state = await asyncio.to_thread(migration_state, self.url, self.script_location)
         except SQLAlchemyError as error:
             raise HealthError(f"Not known: the database does not answer ({type(error).__name__}).") from None
+        if state.network not in {None, self.network}:
+            raise HealthError(told_wrong(state.network or ""))
         if state.current is None:
             raise HealthError(f"There are no tables yet. Run `{self.command} migrate`.")
         if not state.is_current:
             raise HealthError(f"Revision {state.current} instead of {state.newest}. Run `{self.command} migrate`.")
         return f"revision {state.current}"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleCheck:
+    """The services' role is another than the tables' owner."""
+
+    database: Database
+    command: str
+    warns: bool
+    name: str = "role"
+    needed: bool = False
+
+    async def __call__(self) -> str:
+        """The role, and what it may do beyond its work."""
+        async with self.database.transaction() as transaction:
+            role, owns = (await transaction.connection.execute(_OWNS)).one()
+        if not owns:
+            return f"{role}, which owns no table"
+        if not self.warns:
+            return f"{role}, which may do everything"
+        return (
+            f"warning: {role} owns the tables or may become their owner, so nothing keeps a service that was taken "
+            "over from changing them. Make a role for the services, name it in DATABASE_URL and the owner in "
+            f"MIGRATION_DATABASE_URL, and run `{self.command} migrate`."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +119,10 @@ async def run_check(service: Service[Settings, App], *, plain: bool) -> bool:
     try:
         checks: Sequence[Check] = [
             *standard_checks(settings, database),
-            SchemaCheck(settings.database_url.get_secret_value(), service.migrations, service.name),
+            SchemaCheck(
+                settings.database_url.get_secret_value(), service.migrations, service.name, settings.network_name
+            ),
+            RoleCheck(database, service.name, warns=not settings.sandbox),
             KeysCheck(settings),
             *service.checks(settings, database),
         ]

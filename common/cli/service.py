@@ -77,5 +77,7 @@ class Service(Generic[Settings, App]):
     build_app: Callable[[Settings], Awaitable[App]]
     jobs: Callable[[Settings], Sequence[Job[App]]]
     migrations: str
+    read_only_tables: frozenset[str] = frozenset()
+    """What the services' own database role may only read; see `common.database.grants`."""
     checks: Callable[[Settings, Database], Sequence[Check]]
     """What the `check` screen looks at beyond database, Redis, folders, keys and schema."""

@@ -44,9 +44,10 @@ async def exclusively(database: Database, name: str, *, wait: bool = False) -> A
             await _let_go(connection, name)
 
 
-async def wait_for_lock(connection: AsyncConnection, name: str) -> None:
-    """Waits until the caller's transaction holds `name`; it is let go when that transaction ends."""
-    await connection.execute(select(func.pg_advisory_xact_lock(lock_number(name))))
+async def wait_for_lock(connection: AsyncConnection, name: str, *, shared: bool = False) -> None:
+    """Waits until the caller's transaction holds `name`, alone or `shared`; it is let go when that transaction ends."""
+    lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+    await connection.execute(select(lock(lock_number(name))))
 
 
 def lock_number(name: str) -> int:

@@ -1,130 +1,148 @@
-"""Where bundles of users go: the replica takes over the master's rows, ids included. Nothing else here makes a user."""
+"""The users of a users bundle: the master's rows are taken over, ids included. Nothing else here makes a user."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
-import structlog
-from airlock.bundle.v1.record_pb2 import Record
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from common.auth.sessions import end_user_sessions
-from common.batches.snapshots import ask_for_snapshot, snapshot_came
-from request_svc.adapters import user_replica
+from common.auth.sessions import end_sessions_of_users
+from common.database.exclusive import wait_for_lock
+from common.policy.records import inherited_names
+from request_svc.adapters.replica_sink import ReplicaSink
 from request_svc.adapters.tables import ROLES
-from request_svc.domain.replica import is_newer
+from request_svc.adapters.user_store import USERS_CHANGE
 from transfer.bundle.replication import row_digest
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from airlock.bundle.v1.frame_pb2 import ResultChunk
-    from airlock.bundle.v1.replication_pb2 import TableState, User
+    from airlock.bundle.v1.replication_pb2 import User
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from common.batches.ports import IncomingBatch
+    from common.batches.ports import IncomingBatch, RecordSink, SinkFactory
     from common.database.transaction import Transaction
 
-log = structlog.get_logger("request_svc.import_users")
+MAX_NUMBER: Final = 2**31 - 1
+ID_BYTES: Final = 16
 
-MAX_LIMIT = 2**31 - 1
+# Whatever is the same in the message and in the row, in the order of the function's parameters.
+_BEFORE: Final = (
+    "username",
+    "email",
+    "hashed_password",
+    "full_name",
+    "role",
+    "profile_type",
+    "rate_limit_per_minute",
+    "rate_limit_per_hour",
+    "rate_limit_per_day",
+    "priority",
+    "is_active",
+    "revision",
+)
+_TYPES: Final = (
+    *("uuid", "text", "text", "text", "text", "text", "text"),
+    *("int4", "int4", "int4", "int4", "bool", "int8", "text", "int4", "bytea"),
+)
+_STORE: Final = (
+    "SELECT * FROM airlock_store_users(%b, " + ", ".join(f"%b::{kind}[]" for kind in _TYPES) + ")"  # noqa: S608 - constants
+)
+_RETIRE_MISSING: Final = text("SELECT * FROM airlock_retire_users(:batch)")
+_DISPLACE: Final = text("SELECT * FROM airlock_displace_users(:batch)")
+_COMPARE_NAMES: Final = text("SET CONSTRAINTS uq_users_username, uq_users_email IMMEDIATE")
+_MEASURE: Final = text(
+    "SELECT count(*), sha256(coalesce(string_agg(row_digest, ''::bytea ORDER BY id), ''::bytea))"
+    " FROM users WHERE missing_since IS NULL"
+)
 
 
-class UserSink:
-    """`RecordSink` for one bundle of users. The first record says what the bundle holds; an older bundle is ignored."""
+class UserRows:
+    """`ReplicaRows` for one bundle of users."""
+
+    contents = frozenset({"user"})
+    measure = _MEASURE
 
     def __init__(self, batch: IncomingBatch, clock: Callable[[], datetime]) -> None:
         self._batch = batch
         self._clock = clock
-        self._state: TableState | None = None
-        self._ignored = False
-        self._counts = {"imported": 0, "updated": 0, "deactivated": 0, "ignored": 0}
+        self._deactivated: list[UUID] = []
+        self._changed_credentials: list[UUID] = []
+        self._changed_claims: list[UUID] = []
+        self.counts = {"imported": 0, "updated": 0, "deactivated": 0}
 
-    async def apply(self, transaction: Transaction, pieces: Sequence[Record | ResultChunk]) -> None:
+    async def store(self, connection: AsyncConnection, messages: Mapping[str, Sequence[User]]) -> None:
         """See the port."""
-        rows: dict[bytes, dict[str, Any]] = {}
-        for piece in pieces:
-            if not isinstance(piece, Record):
-                raise MalformedRecordError("A bundle of users holds a piece of an answer.")
-            kind = piece.WhichOneof("content")
-            if self._state is None and kind == "table_state":
-                await self._begin(transaction, piece.table_state)
-            elif self._state is not None and kind == "user":
-                rows[piece.user.id] = _row(piece.user)
-            else:
-                raise MalformedRecordError(f"A bundle of users holds a {kind} where it must not.")
-        if self._ignored:
-            self._counts["ignored"] += len(rows)
-        elif rows:
-            await self._store(transaction, list(rows.values()))
+        # The last of two rows with one id counts; the database takes each id once.
+        users = list({user.id: user for user in messages["user"]}.values())
+        for user in users:
+            _check(user)
+        columns: list[Any] = [[getattr(user, name) for user in users] for name in _BEFORE]
+        parameters = (
+            self._batch.batch_id,
+            [UUID(bytes=user.id) for user in users],
+            *columns,
+            [",".join(inherited_names(user.inherits)) for user in users],
+            [user.session_version for user in users],
+            [row_digest(user.SerializeToString(deterministic=True)) for user in users],
+        )
+        stored = (await connection.exec_driver_sql(_STORE, parameters)).one()
+        self.counts["imported"] += stored.imported
+        self.counts["updated"] += stored.updated
+        self._deactivated += stored.deactivated
+        self._changed_credentials += stored.changed_credentials
+        self._changed_claims += stored.changed_claims
 
-    async def finish(self, transaction: Transaction) -> dict[str, int]:
+    async def finish(self, transaction: Transaction, *, snapshot: bool) -> None:
         """See the port. Names are compared only now: within a bundle two users may exchange theirs."""
-        if self._state is None:
-            raise MalformedRecordError("A bundle of users holds no table state.")
-        if not self._ignored:
-            connection, batch_id = transaction.connection, self._batch.batch_id
-            missing = await user_replica.retire_missing(connection, batch_id) if self._state.snapshot else []
-            displaced = await user_replica.displace_namesakes(connection, batch_id)
-            self._counts["deactivated"] += len(missing)
-            await self._end_sessions(transaction, [*missing, *displaced], "deactivated")
-            try:
-                await user_replica.compare_names(connection)
-            except IntegrityError:
-                raise MalformedRecordError("Two users of the bundle have one name or one e-mail address.") from None
-            await self._keep_state(transaction, self._state)
-        return {name: count for name, count in self._counts.items() if count or name in {"imported", "updated"}}
+        connection, batch = transaction.connection, {"batch": self._batch.batch_id}
+        missing = (await connection.execute(_RETIRE_MISSING, batch)).scalars().all() if snapshot else []
+        displaced = (await connection.execute(_DISPLACE, batch)).scalars().all()
+        try:
+            await connection.execute(_COMPARE_NAMES)
+        except IntegrityError:
+            raise MalformedRecordError("Two users of the bundle have one name or one e-mail address.") from None
+        self._deactivated += chain(missing, displaced)
+        self.counts["deactivated"] += len(self._deactivated)
+        await self._tell_sessions(connection)
 
-    async def _begin(self, transaction: Transaction, state: TableState) -> None:
-        self._state = state
-        last = await user_replica.last_applied(transaction.connection)
-        self._ignored = not is_newer(last, self._batch.epoch, self._batch.sequence)
+    async def _tell_sessions(self, connection: AsyncConnection) -> None:
+        """Ends the sessions of those who may not have them any more, in every process within seconds of the commit.
 
-    async def _store(self, transaction: Transaction, rows: list[dict[str, Any]]) -> None:
-        stored = await user_replica.store(transaction.connection, rows, self._batch.batch_id)
-        self._counts["imported"] += stored.imported
-        self._counts["updated"] += stored.updated
-        self._counts["deactivated"] += len(stored.deactivated)
-        await self._end_sessions(transaction, stored.deactivated, "deactivated")
-        await self._end_sessions(transaction, stored.changed_credentials, "credentials_changed")
-
-    async def _end_sessions(self, transaction: Transaction, user_ids: Sequence[Any], reason: str) -> None:
-        for user_id in user_ids:
-            await end_user_sessions(transaction.connection, user_id, at=self._clock(), reason=reason)
-
-    async def _keep_state(self, transaction: Transaction, state: TableState) -> None:
-        connection = transaction.connection
-        in_step = await user_replica.keep_state(connection, self._batch, state)
-        if not in_step:
-            log.warning("replica_out_of_step", kind=user_replica.KIND, snapshot=state.snapshot)
-            await ask_for_snapshot(connection, self._batch.kind)
-        elif state.snapshot:
-            await snapshot_came(connection, self._batch.kind)
+        Whoever opens a session just now is waited for, and is ended with the others; whoever comes later waits for the
+        commit, and is judged by what is here now.
+        """
+        if not (self._deactivated or self._changed_credentials or self._changed_claims):
+            return
+        await wait_for_lock(connection, USERS_CHANGE)
+        at = self._clock()
+        await end_sessions_of_users(connection, self._deactivated, at=at, reason="deactivated")
+        gone = set(self._deactivated)
+        ended = [user_id for user_id in self._changed_credentials if user_id not in gone]
+        await end_sessions_of_users(connection, ended, at=at, reason="credentials_changed")
 
 
-def _row(user: User) -> dict[str, Any]:
+def users_sinks(clock: Callable[[], datetime]) -> SinkFactory:
+    """Makes the sink for each bundle of users."""
+    return partial(_users_sink, clock=clock)
+
+
+def _users_sink(batch: IncomingBatch, clock: Callable[[], datetime]) -> RecordSink:
+    return ReplicaSink(batch, UserRows(batch, clock))
+
+
+def _check(user: User) -> None:
     if user.role not in ROLES:
         raise MalformedRecordError(
             f"A user has the role {user.role!r}, which is unknown here.",
             next_step="Upgrade Airlock on this network, then release the file from quarantine.",
         )
-    limits = (user.rate_limit_per_minute, user.rate_limit_per_hour, user.rate_limit_per_day)
-    if max(limits) > MAX_LIMIT or len(user.id) != 16 or not 1 <= user.priority <= 10:
+    numbers = (user.rate_limit_per_minute, user.rate_limit_per_hour, user.rate_limit_per_day, user.session_version)
+    if max(numbers) > MAX_NUMBER or len(user.id) != ID_BYTES or not 1 <= user.priority <= 10:
         raise MalformedRecordError("A user has an id, a priority or a limit out of range.")
-    return {
-        "id": user.id,
-        "username": user.username,
-        "email": user.email,
-        "hashed_password": user.hashed_password,
-        "full_name": user.full_name,
-        "role": user.role,
-        "profile_type": user.profile_type,
-        "rate_limit_per_minute": user.rate_limit_per_minute,
-        "rate_limit_per_hour": user.rate_limit_per_hour,
-        "rate_limit_per_day": user.rate_limit_per_day,
-        "priority": user.priority,
-        "is_active": user.is_active,
-        "revision": user.revision,
-        "row_digest": row_digest(user.SerializeToString(deterministic=True)),
-    }

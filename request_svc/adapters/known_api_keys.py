@@ -20,7 +20,6 @@ from request_svc.adapters.api_key_store import CHANNEL, SHOWN, api_key_of
 from request_svc.adapters.api_key_uses import WRITE_SECONDS, ApiKeyUses
 from request_svc.adapters.tables import api_keys, replica_states, users
 from request_svc.adapters.unknown_api_keys import UnknownApiKeys, unknown_key
-from request_svc.adapters.user_replica import KIND
 from request_svc.adapters.user_store import limits_of
 from request_svc.domain.api_key import ApiKeyState
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from common.database.transaction import Database
     from request_svc.domain.api_key import ApiKey
 
+USERS: Final = "users"
+"""The kind of bundle that changes users."""
 REMEMBERED: Final = 4096
 """Keys of one process; one or two kilobytes each. Of more, those that were used last are kept."""
 OVERLAP: Final = timedelta(minutes=10)
@@ -130,7 +131,7 @@ class RememberedApiKeys:
     async def refresh(self) -> None:
         """Reads again what is in memory and may have changed since the last time."""
         columns = api_keys.c
-        users_mark = select(replica_states.c.batch_id).where(replica_states.c.kind == KIND).scalar_subquery()
+        users_mark = select(replica_states.c.batch_id).where(replica_states.c.kind == USERS).scalar_subquery()
         async with self._database.engine.connect() as connection:
             database_time, users_now = (await connection.execute(select(func.clock_timestamp(), users_mark))).one()
             since = (self._seen_up_to or database_time) - OVERLAP

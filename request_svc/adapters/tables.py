@@ -32,6 +32,9 @@ ROLES = ("user", "operator", "admin", "system")
 RESULT_PIECE = 256 * 1024
 """Bytes of a full row of result_chunks, and the most that result_data holds."""
 
+REPLICATED_TABLES = frozenset({"users", "profile_types", "settings", "indices", "replica_states"})
+"""Written by imports alone, through functions of the database's owner; the services' own role reads them."""
+
 service_metadata = MetaData(naming_convention=NAMING)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Row, func, select
 
 from common.auth.accounts import Account
+from common.database.exclusive import wait_for_lock
 from common.policy.limits import RateLimits, UserLimits
 from request_svc.adapters.tables import users
 from request_svc.domain.user import ReplicatedUser
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from request_svc.ports import UserFilter
 
+USERS_CHANGE: Final = "users_change"
+"""The lock that an import of users holds alone while it ends sessions, and that those who open one share."""
 _SHOWN = tuple(
     column
     for column in users.c
@@ -68,10 +71,12 @@ class ReplicaAccounts:
         return None if row is None else _account(row)
 
     async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
-        """The account with that id; an import that would change it waits until the transaction ends."""
-        held = select(users).where(users.c.id == user_id).with_for_update(read=True)
-        row = (await connection.execute(held)).one_or_none()
-        return None if row is None else _account(row)
+        """The account with that id; an import that changes users waits for the end of the transaction to commit.
+
+        Not by the row's own lock: that needs the right to change the row, which the services do not have here.
+        """
+        await wait_for_lock(connection, USERS_CHANGE, shared=True)
+        return await self.find_by_id(connection, user_id)
 
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps nothing: the replica belongs to the Response Network, and the audit trail tells of the sign-in."""

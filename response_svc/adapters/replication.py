@@ -46,6 +46,8 @@ class ReplicationBatch:
     table_digest: bytes
     status: BatchStatus
     claimed_at: datetime
+    # The schema in which the rows were written for the other network.
+    schema_minor: int
 
 
 class ReplicationBatches:

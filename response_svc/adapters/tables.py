@@ -213,6 +213,8 @@ replication_batches = Table(
     Column("table_digest", LargeBinary, nullable=False),
     Column("status", String(20), nullable=False),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
+    # The schema in which the rows were written for the other network.
+    Column("schema_minor", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("status IN ('claimed', 'sealed', 'acknowledged', 'released')", name="status"),
     Index("ix_replication_batches_place", "kind", "epoch", "sequence", unique=True),
 )

@@ -13,7 +13,7 @@ from common.errors import NotFoundError
 from response_svc.domain.user import NewUser, User, UserChanges, changed, deactivated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from response_svc.ports import UserStore
 
 
+async def nobody_is_woken() -> None:
+    """Where no export runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserContext:
     """What the use cases of users work with."""
@@ -32,6 +36,8 @@ class UserContext:
     database: Database
     users: UserStore
     hasher: PasswordHasher
+    # Run after the commit of a change: the other network is to hear of it.
+    wake_export: Callable[[], Awaitable[None]] = field(default=nobody_is_woken)
     clock: Callable[[], datetime] = field(default=now)
 
 
@@ -43,6 +49,7 @@ async def create_user(context: UserContext, new: NewUser, *, caller: Caller) -> 
         revision = await context.users.next_revision(connection)
         user = user_from(new, hashed_password, revision=revision, at=context.clock())
         await context.users.insert(connection, user)
+        transaction.after_commit(context.wake_export)
         await record(connection, entry("user.created", user, caller, {"role": user.role.value}))
     return user
 
@@ -62,6 +69,7 @@ async def update_user(context: UserContext, user_id: UUID, changes: UserChanges,
         after = await written(context, connection, after)
         if after.role is not before.role:
             await end_user_sessions(connection, user_id, at=context.clock(), reason="role changed")
+        transaction.after_commit(context.wake_export)
         await record(connection, entry("user.updated", after, caller, changes.set_fields()))
     return after
 
@@ -74,6 +82,7 @@ async def set_password(context: UserContext, user_id: UUID, password: str, *, ca
         before = await locked(context, connection, user_id)
         user = await written(context, connection, replace(before, hashed_password=hashed_password))
         await end_user_sessions(connection, user_id, at=context.clock(), reason="password set")
+        transaction.after_commit(context.wake_export)
         await record(connection, entry("user.password_set", user, caller))
 
 
@@ -87,6 +96,7 @@ async def deactivate_user(context: UserContext, user_id: UUID, *, caller: Caller
             return before
         after = await written(context, connection, after)
         await end_user_sessions(connection, user_id, at=context.clock(), reason="user deactivated")
+        transaction.after_commit(context.wake_export)
         await record(connection, entry("user.deactivated", after, caller))
     return after
 

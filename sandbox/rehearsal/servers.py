@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from common.database.migrations import migrate
 from sandbox.dataset import MAPPINGS, documents
+from sandbox.migrated import migrated_database
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.valkey import EmbeddedValkey
 
@@ -53,7 +53,7 @@ def started_servers(folder: Path) -> Iterator[Servers]:
 def prepared(postgres: EmbeddedPostgres, valkey: EmbeddedValkey, search_folder: Path) -> Servers:
     """Running servers with the databases to copy, and the index."""
     for network in NAMES:
-        migrate(postgres.create_database(template_name(network)), f"{network}_svc:migrations")
+        migrated_database(postgres, network, template_name(network))
     _load(search_folder)
     return Servers(postgres, valkey, search_folder)
 

@@ -15,6 +15,7 @@ from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
+from sandbox.migrated import SERVICE
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
@@ -215,7 +216,7 @@ def open_sides(servers: Servers, folder: Path, clock: MovedClock) -> tuple[Side,
             _env_file=None,
             sandbox=True,
             secret_key=f"the secret of the {name} network in rehearsals",
-            database_url=servers.postgres.url(database),
+            database_url=servers.postgres.url(database, SERVICE),
             redis_url=servers.valkey.url((2 * number + index) % 1000),
             encryption_keyring_file=folder / "keys" / name / "keyring.json",
             signing_key_file=folder / "keys" / name / "signing.key",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from common.database.migrations import migrate
 from sandbox.dataset import MAPPINGS, documents
+from sandbox.migrated import SERVICE, migrated_database
 from tests.two_networks import Place, TwoNetworks, open_two_networks
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def templates(postgres_server: EmbeddedPostgres) -> dict[str, str]:
     """The names of one migrated database for each network."""
     names = {network: f"template_{network}" for network in NETWORKS}
     for network, name in names.items():
-        migrate(postgres_server.create_database(name), f"{network}_svc:migrations")
+        migrated_database(postgres_server, network, name)
     return names
 
 
@@ -66,9 +66,10 @@ async def networks(
     """Two fresh networks that have never heard of each other."""
     number = next(story_numbers)
     databases = {network: f"story_{number}_{network}" for network in NETWORKS}
-    request_url, response_url = (
-        postgres_server.create_database(databases[network], template=templates[network]) for network in NETWORKS
-    )
+    for network, name in databases.items():
+        postgres_server.create_database(name, template=templates[network])
+    # Under the role of the services, which owns nothing.
+    request_url, response_url = (postgres_server.url(databases[network], SERVICE) for network in NETWORKS)
     # The upper half of Valkey's numbered databases; the other fixtures use the lower one.
     redis_urls = (valkey_server.url(512 + 2 * number), valkey_server.url(513 + 2 * number))
     place = Place(story_folder, request_url, response_url, *redis_urls, story_index)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import bundle, carrying, imports, rate_limit, status, submitting
+from bench import bundle, carrying, importing_users, imports, rate_limit, status, submitting
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     [
         pytest.param(bundle, {"RECORDS": 200, "REPEATS": 1}, id="bundle"),
         pytest.param(carrying, {"BUNDLES": 2, "BUNDLE_BYTES": 1 << 20, "REPEATS": 1}, id="carrying"),
+        pytest.param(importing_users, {"USERS": 200, "REPEATS": 1}, id="importing_users"),
         pytest.param(imports, {"RECORDS": 200, "REPEATS": 1}, id="imports"),
         pytest.param(rate_limit, {"CALLS": 20, "REPEATS": 1}, id="rate_limit"),
         pytest.param(status, {"BUNDLES": 200, "REPEATS": 1}, id="status"),

@@ -236,18 +236,18 @@ async def _tables(side: Side) -> list[str]:
 async def back_up(side: Side) -> None:
     """A copy of every table, beside them."""
     tables = await _tables(side)
-    async with side.app.database.transaction() as transaction:
-        await transaction.connection.execute(text("CREATE SCHEMA backup"))
+    async with side.as_superuser() as connection:
+        await connection.execute(text("CREATE SCHEMA backup"))
         for table in tables:
-            await transaction.connection.execute(text(f"CREATE TABLE backup.{table} AS TABLE public.{table}"))
+            await connection.execute(text(f"CREATE TABLE backup.{table} AS TABLE public.{table}"))
 
 
 async def restore(side: Side) -> None:
     """The tables are what they were."""
     tables = await _tables(side)
-    async with side.app.database.transaction() as transaction:
-        await transaction.connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await transaction.connection.execute(text(f"TRUNCATE {', '.join(tables)} CASCADE"))
+    async with side.as_superuser() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(f"TRUNCATE {', '.join(tables)} CASCADE"))
         for table in tables:
             statement = f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}"  # noqa: S608 - names of our own.
-            await transaction.connection.execute(text(statement))
+            await connection.execute(text(statement))

@@ -109,6 +109,9 @@ WAYS = {
     "good-status": ({"kind": networks.BUNDLE_KIND_STATUS}, "response"),
     "good-responses": (to_request_network(networks.BUNDLE_KIND_RESPONSES), "request"),
     "good-users": (to_request_network(networks.BUNDLE_KIND_USERS), "request"),
+    "good-users-1-2": (to_request_network(networks.BUNDLE_KIND_USERS, schema_minor=2), "request"),
+    "good-profile-types": (to_request_network(networks.BUNDLE_KIND_PROFILE_TYPES, schema_minor=2), "request"),
+    "good-settings": (to_request_network(networks.BUNDLE_KIND_SETTINGS, schema_minor=2), "request"),
     "good-long": ({}, "response"),
     "good-announcing": ({"schema_minor": 1}, "response"),
 }

@@ -9,7 +9,7 @@ import pytest
 from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements
 from airlock.bundle.v1.frame_pb2 import Frame, ResultChunk
 from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Cancellation, Record
-from airlock.bundle.v1.replication_pb2 import TableState, User
+from airlock.bundle.v1.replication_pb2 import Index, IndexField, Setting, TableState, User
 from airlock.common.v1.failure_reason_pb2 import FAILURE_REASON_REFUSED
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.fuzz.fuzzing import PAYLOADS, attempt, cases, changed, crafted, read
 from tests.fuzz.messages import messages, nearly
 from tests.vectors.craft import acknowledgements, block, chunk, end, framed, request, response, varint
+from tests.vectors.good import inheriting_user, premium
 from transfer.bundle.rules import check_rules
 from transfer.errors import MalformedFrameError
 
@@ -46,6 +47,10 @@ GOOD_RECORDS = [
             revision=1,
         )
     ),
+    Record(user=inheriting_user()),
+    Record(profile_type=premium()),
+    Record(setting=Setting(key="query.max_depth", int_value=3, revision=1)),
+    Record(index=Index(name="cities", fields=[IndexField(name="name", type="text")], revision=1)),
 ]
 SEARCH_OF_NO_MEANING = request(1)
 SEARCH_OF_NO_MEANING.request.search.track_total_hits.SetInParent()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airlock.bundle.v1.acknowledgement_pb2 import Acknowledgements, AuditHead
 from airlock.bundle.v1.frame_pb2 import Frame
 from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Record
+from airlock.bundle.v1.replication_pb2 import Index, ProfileType, Setting, TableState
+from airlock.common.v1 import network_pb2 as networks
 
 from tests.vectors import craft
 from tests.vectors.craft import Craft, block, chunk, end, request, response
-from tests.vectors.good import announcement, witnessing
+from tests.vectors.good import announcement, inheriting_user, premium, witnessing
 from tests.vectors.vector import (
     ACK,
     TWO,
@@ -16,10 +20,14 @@ from tests.vectors.vector import (
     bad,
     compressed,
     payload,
+    to_request_network,
     unknown_field,
     wide_window,
     zstd,
 )
+
+if TYPE_CHECKING:
+    from tests.vectors.vector import Vector
 
 PAYLOAD = [
     bad("not-zstd", "compression", "Frames without compression.", compressed(craft.good_payload)),
@@ -157,6 +165,79 @@ RECORDS = [
         "chunk-order",
         "A piece of an answer among requests.",
         payload(ACK, TWO, chunk(b"x", 0), end(2, 1)),
+    ),
+]
+
+
+STATE = Record(table_state=TableState(revision=9, row_count=1, table_digest=bytes(32)))
+PROFILE_TYPES, SETTINGS = networks.BUNDLE_KIND_PROFILE_TYPES, networks.BUNDLE_KIND_SETTINGS
+
+
+def replicated(kind: int, name: str, defect: str, comment: str, *records: Record, minor: int = 2) -> Vector:
+    """A replication bundle of a schema whose state is followed by these records."""
+    changes = to_request_network(kind, schema_minor=minor)
+    plain = craft.framed(ACK, block(STATE, *records), end(1 + len(records)))
+    return bad(
+        name,
+        defect,
+        comment,
+        lambda: Craft(header=craft.header(**changes), payload=plain, signer="response").build(),
+        "request",
+    )
+
+
+REPLICATED = [
+    replicated(
+        networks.BUNDLE_KIND_USERS,
+        "user-in-schema-1-1",
+        "unknown-field",
+        "The header says schema 1.1; the user holds fields of 1.2.",
+        Record(user=inheriting_user()),
+        minor=1,
+    ),
+    replicated(
+        PROFILE_TYPES,
+        "profile-type-in-schema-1-0",
+        "unknown-field",
+        "The header says schema 1.0, which has no profile types.",
+        Record(profile_type=premium()),
+        minor=0,
+    ),
+    replicated(
+        PROFILE_TYPES,
+        "profile-type-too-many-indices",
+        "malformed-record",
+        "A profile type with 1,001 indices.",
+        Record(profile_type=premium(indices=[f"i{n:04}" for n in range(1001)])),
+    ),
+    replicated(
+        PROFILE_TYPES,
+        "profile-type-unordered",
+        "malformed-record",
+        "The indices of a profile type are not in ascending order.",
+        Record(profile_type=premium(indices=["flights", "cities"])),
+    ),
+    replicated(
+        PROFILE_TYPES,
+        "profile-type-without-rates",
+        "malformed-record",
+        "A profile type that lets no call through.",
+        Record(profile_type=ProfileType(name="none", priority=1, max_result_bytes=1, revision=1)),
+    ),
+    replicated(
+        SETTINGS,
+        "setting-without-value",
+        "malformed-record",
+        "A setting that has no value and was not put back.",
+        Record(setting=Setting(key="query.max_depth", revision=1)),
+    ),
+    replicated(
+        SETTINGS,
+        "setting-after-index",
+        "frame-order",
+        "A setting stands behind an index.",
+        Record(index=Index(name="cities", revision=1)),
+        Record(setting=Setting(key="query.max_depth", int_value=1, revision=2)),
     ),
 ]
 

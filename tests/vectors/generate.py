@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.vectors import craft
 from tests.vectors.bad_files import FILE, HEADER, KEY, SIGNER
-from tests.vectors.bad_payloads import ANSWERS, PAYLOAD, RECORDS
+from tests.vectors.bad_payloads import ANSWERS, PAYLOAD, RECORDS, REPLICATED
 from tests.vectors.good import GOOD
 from transfer.bundle.keyring import generate_keys
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.vectors.vector import Vector
 
 VECTORS = Path(__file__).parent / "v1"
-ALL = [*GOOD, *FILE, *SIGNER, *HEADER, *KEY, *PAYLOAD, *RECORDS, *ANSWERS]
+ALL = [*GOOD, *FILE, *SIGNER, *HEADER, *KEY, *PAYLOAD, *RECORDS, *REPLICATED, *ANSWERS]
 
 
 def write_keys() -> None:

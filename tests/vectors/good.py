@@ -7,7 +7,16 @@ import hashlib
 from airlock.bundle.v1.acknowledgement_pb2 import AcknowledgedRun, Acknowledgements, AuditHead, VoidedBundle
 from airlock.bundle.v1.frame_pb2 import Frame
 from airlock.bundle.v1.record_pb2 import OUTCOME_FAILED, Cancellation, Record
-from airlock.bundle.v1.replication_pb2 import TableState, User
+from airlock.bundle.v1.replication_pb2 import (
+    USER_LIMIT_PRIORITY,
+    USER_LIMIT_RATE_PER_DAY,
+    Index,
+    IndexField,
+    ProfileType,
+    Setting,
+    TableState,
+    User,
+)
 from airlock.common.v1 import network_pb2 as networks
 from airlock.common.v1.failure_reason_pb2 import FAILURE_REASON_REFUSED
 
@@ -97,6 +106,77 @@ def users_payload() -> bytes:
     return framed(acknowledgements(), block(Record(table_state=state), Record(user=user)), end(2))
 
 
+def digest_of(*rows: User | ProfileType | Setting | Index) -> bytes:
+    """A table's digest; the rows come in the order of their ids."""
+    digests = [hashlib.sha256(row.SerializeToString(deterministic=True)).digest() for row in rows]
+    return hashlib.sha256(b"".join(digests)).digest()
+
+
+def inheriting_user() -> User:
+    return User(
+        id=b"\x08" * 16,
+        username="omid",
+        email="omid@example.org",
+        hashed_password="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g",
+        role="user",
+        profile_type="premium",
+        rate_limit_per_minute=10,
+        rate_limit_per_hour=100,
+        rate_limit_per_day=500,
+        priority=5,
+        is_active=True,
+        revision=4,
+        inherits=[USER_LIMIT_RATE_PER_DAY, USER_LIMIT_PRIORITY],
+        session_version=2,
+    )
+
+
+def users_1_2_payload() -> bytes:
+    user = inheriting_user()
+    state = TableState(since_revision=3, revision=4, row_count=1, table_digest=digest_of(user))
+    return framed(acknowledgements(), block(Record(table_state=state), Record(user=user)), end(2))
+
+
+def premium(**changes: object) -> ProfileType:
+    values: dict[str, object] = {
+        "name": "premium",
+        "description": "Two indices.",
+        "rate_limit_per_minute": 60,
+        "rate_limit_per_hour": 1000,
+        "rate_limit_per_day": 10_000,
+        "priority": 6,
+        "soft": True,
+        "query_kinds": ["*"],
+        "indices": ["cities", "flights"],
+        "max_result_bytes": 1 << 20,
+        "revision": 2,
+    }
+    return ProfileType(**{**values, **changes})  # type: ignore[arg-type] # values differ in type
+
+
+def profile_types_payload() -> bytes:
+    removed = premium(name="legacy", indices=["*"], revision=3, is_deleted=True)
+    rows = (removed, premium())
+    state = TableState(snapshot=True, revision=3, row_count=2, table_digest=digest_of(*rows))
+    records = [Record(profile_type=row) for row in rows]
+    return framed(acknowledgements(), block(Record(table_state=state), *records), end(3))
+
+
+def settings_payload() -> bytes:
+    settings = [
+        Setting(key="query.allow_leading_wildcard", bool_value=False, revision=1),
+        Setting(key="query.max_depth", int_value=12, revision=2),
+        Setting(key="query.max_size", revision=4, is_deleted=True),
+        Setting(key="query.motto", string_value="سلام", revision=5),
+    ]
+    fields = [IndexField(name="name", type="text"), IndexField(name="name.raw", type="keyword")]
+    index = Index(name="cities", description="Cities.", fields=fields, revision=3)
+    # As bytes, index/… comes before setting/….
+    state = TableState(snapshot=True, revision=5, row_count=5, table_digest=digest_of(index, *settings))
+    records = [*(Record(setting=setting) for setting in settings), Record(index=index)]
+    return framed(acknowledgements(), block(Record(table_state=state), *records), end(6))
+
+
 def long_payload() -> bytes:
     """More than one chunk of encryption, and a last chunk of exactly nothing."""
     return framed(acknowledgements(), *(block(*(request(n) for n in range(1, 129))) for _ in range(8)), end(1024))
@@ -118,6 +198,27 @@ GOOD = [
         users_payload,
         "request",
         **to_request_network(networks.BUNDLE_KIND_USERS),
+    ),
+    good(
+        "good-users-1-2",
+        "Schema 1.2: a user who inherits limits and whose sessions were ended twice.",
+        users_1_2_payload,
+        "request",
+        **to_request_network(networks.BUNDLE_KIND_USERS, schema_minor=2),
+    ),
+    good(
+        "good-profile-types",
+        "Schema 1.2: a snapshot of two profile types, one removed.",
+        profile_types_payload,
+        "request",
+        **to_request_network(networks.BUNDLE_KIND_PROFILE_TYPES, schema_minor=2),
+    ),
+    good(
+        "good-settings",
+        "Schema 1.2: settings of each type, one put back, and an index; the digest has the index first.",
+        settings_payload,
+        "request",
+        **to_request_network(networks.BUNDLE_KIND_SETTINGS, schema_minor=2),
     ),
     good("good-long", "1,024 records in eight blocks.", long_payload),
     good("good-announcing", "Schema 1.1: key versions, and a new signing key.", announcing_payload, schema_minor=1),

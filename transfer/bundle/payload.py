@@ -176,7 +176,7 @@ class PayloadReader:
         header = bundle.header
         key = keyring.direction_key(header.key_version, header.source_network, header.destination_network)
         self._counts: Counts | None = None
-        self._rules = PayloadRules(header.kind)
+        self._rules = PayloadRules(header.kind, header.schema_minor)
         self._schema_minor = header.schema_minor
         self._descriptor: int | None = open_regular(bundle.path)
         try:

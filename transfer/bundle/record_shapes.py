@@ -14,6 +14,7 @@ from airlock.common.v1.failure_reason_pb2 import FailureReason
 from airlock.common.v1.network_pb2 import BUNDLE_KIND_RESPONSES
 
 from transfer.bundle.limits import MAX_INLINE_DATA, MAX_RESULT
+from transfer.bundle.policy_shapes import index_shape, limit_list_shape, profile_type_shape, setting_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -147,7 +148,7 @@ def user_shape(user: User) -> str | None:
         return "the priority is 1 to 10"
     if not user.revision:
         return "the revision is at least 1"
-    return None
+    return limit_list_shape(user.inherits) if user.inherits else None
 
 
 # Quick answers for whole blocks; where one says no, the records are looked at one by one.
@@ -160,4 +161,7 @@ SHAPES: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "response": response_shape,
     "table_state": table_state_shape,
     "user": user_shape,
+    "profile_type": profile_type_shape,
+    "setting": setting_shape,
+    "index": index_shape,
 }

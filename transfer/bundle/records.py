@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from airlock.common.v1 import network_pb2
 
-from transfer.bundle.limits import MAX_CHUNK_DATA
+from transfer.bundle.limits import MAX_CHUNK_DATA, SCHEMA_MAJOR
 from transfer.bundle.names import kind_name
 from transfer.bundle.record_shapes import PLAIN, SHAPES
-from transfer.errors import ChunkOrderError, FrameOrderError, MalformedRecordError
+from transfer.bundle.versions import beyond_minor
+from transfer.errors import ChunkOrderError, FrameOrderError, MalformedRecordError, UnknownFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,8 @@ _ALLOWED: Final[Mapping[int, frozenset[str]]] = {
     network_pb2.BUNDLE_KIND_REQUESTS: frozenset({"request", "cancellation"}),
     network_pb2.BUNDLE_KIND_RESPONSES: frozenset({"response"}),
     network_pb2.BUNDLE_KIND_USERS: frozenset({"table_state", "user"}),
-    network_pb2.BUNDLE_KIND_SETTINGS: frozenset({"table_state"}),
-    network_pb2.BUNDLE_KIND_PROFILE_TYPES: frozenset({"table_state"}),
+    network_pb2.BUNDLE_KIND_SETTINGS: frozenset({"table_state", "setting", "index"}),
+    network_pb2.BUNDLE_KIND_PROFILE_TYPES: frozenset({"table_state", "profile_type"}),
     network_pb2.BUNDLE_KIND_STATUS: frozenset(),
 }
 
@@ -37,9 +38,12 @@ _ALLOWED: Final[Mapping[int, frozenset[str]]] = {
 class PayloadRules:
     """Follows one payload from its first record to its end. Each method returns or raises a BundleError."""
 
-    def __init__(self, kind: network_pb2.BundleKind.ValueType) -> None:
+    def __init__(self, kind: network_pb2.BundleKind.ValueType, schema_minor: int) -> None:
         self._kind = kind
+        self._schema_minor = schema_minor
         self._shapes = {content: SHAPES[content] for content in _ALLOWED[kind]}
+        self._beyond = {name: test for name, test in beyond_minor(schema_minor).items() if name in self._shapes}
+        self._indices_began = False
         self._replicated = kind in _REPLICATED
         self._pieces: _Pieces | None = None
         self.records = 0
@@ -69,6 +73,13 @@ class PayloadRules:
                 msg = f"Record {self.records} is a {content}; the state of the table comes first, and once."
                 raise FrameOrderError(msg)
             value = getattr(record, content)
+            if self._beyond and content in self._beyond and self._beyond[content](value):
+                raise self._too_new(content)
+            if content == "index":
+                self._indices_began = True
+            elif self._indices_began:
+                msg = f"Record {self.records} is a {content}; indices come after all settings."
+                raise FrameOrderError(msg)
             broken = shape(value)
             if broken is not None:
                 raise self._refuse(f"a {content} that breaks a rule: {broken}")
@@ -95,6 +106,10 @@ class PayloadRules:
 
     def _refuse(self, what: str) -> MalformedRecordError:
         return MalformedRecordError(f"Record {self.records} is {what}.")
+
+    def _too_new(self, content: str) -> UnknownFieldError:
+        schema = f"{SCHEMA_MAJOR}.{self._schema_minor}"
+        return UnknownFieldError(f"Record {self.records}, a {content}, holds what schema {schema} does not have.")
 
     def _cut(self, what: str) -> ChunkOrderError:
         return ChunkOrderError(f"An answer is cut: {what} follows where its next piece belongs.")

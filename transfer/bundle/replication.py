@@ -14,7 +14,11 @@ def row_digest(serialised: bytes) -> bytes:
 
 
 class TableDigest:
-    """SHA-256 over the digests of all rows, in the order of their ids as bytes."""
+    """SHA-256 over the digests of all rows, in the order of their ids as bytes.
+
+    An id is 16 bytes for a user, the name for a profile type, and `setting/<key>` or `index/<name>` in settings
+    bundles, so that all indices come before all settings there.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -31,6 +35,15 @@ class TableDigest:
             raise ValueError(msg)
         self._hash.update(digest)
         self.rows += 1
+
+    def add_digests(self, digests: bytes | bytearray) -> None:
+        """Adds the next rows by their digests, one behind the other."""
+        rows, rest = divmod(len(digests), ROW_DIGEST_BYTES)
+        if rest:
+            msg = f"digests of {ROW_DIGEST_BYTES} bytes each do not make {len(digests)} bytes"
+            raise ValueError(msg)
+        self._hash.update(digests)
+        self.rows += rows
 
     def digest(self) -> bytes:
         """The table's 32-byte digest; of a table without rows, the SHA-256 of nothing."""

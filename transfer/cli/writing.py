@@ -18,7 +18,7 @@ from transfer.bundle.keyring import Keyring, SigningKey
 from transfer.bundle.names import kind_from_name, network_from_name, other_network, sidecar_filename
 from transfer.bundle.records import PayloadRules
 from transfer.bundle.sidecar import render_sidecar
-from transfer.bundle.versions import needed_minor
+from transfer.bundle.versions import needed_minor, newest_minor
 from transfer.bundle.writer import BundleWriter, SealedBundle
 from transfer.cli.errors import FileExistsAlreadyError, RecordLineError, UsageRefusedError
 from transfer.cli.lines import ACKNOWLEDGEMENTS, acknowledgements_of, pieces_of, read_lines
@@ -124,10 +124,11 @@ def _seal(
     if first is not None and ACKNOWLEDGEMENTS in first[1]:
         acknowledgements = acknowledgements_of(first[1], f"line {first[0]}")
         first = None
-    header.schema_minor = needed_minor(acknowledgements)
+    # Which fields the records use is known only when the header is written already.
+    header.schema_minor = max(needed_minor(acknowledgements), newest_minor(header.kind))
     temporary = temporary_beside(path)
     with BundleWriter(temporary, header, keyring, signing_key, acknowledgements) as writer:
-        rules = PayloadRules(header.kind)
+        rules = PayloadRules(header.kind, header.schema_minor)
         for number, content in chain([first] if first else [], lines):
             _add_line(writer, rules, content, f"line {number}")
         rules.check_end()

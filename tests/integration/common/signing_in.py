@@ -19,14 +19,19 @@ from common.policy.live import LivePolicy
 from tests.integration.common.accounts import CALLER
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Awaitable, Callable
 
     from common.auth.accounts import AccountDirectory
-    from common.database.transaction import Database
+    from common.database.transaction import Database, Transaction
 
 
 async def a_deactivation_meanwhile_shuts_out(
-    database: Database, directory: AccountDirectory, *, user_id: UUID, username: str, password: str
+    database: Database,
+    directory: AccountDirectory,
+    *,
+    deactivate: Callable[[Transaction], Awaitable[object]],
+    username: str,
+    password: str,
 ) -> None:
     """The deactivation is written and not yet committed when the sign-in comes to open its session."""
     tokens = TokenIssuer(network="request", secret="0123456789" * 4, lifetime=timedelta(hours=1))
@@ -39,7 +44,7 @@ async def a_deactivation_meanwhile_shuts_out(
         policy=LivePolicy(database),
     )
     async with database.transaction() as changing:
-        await changing.connection.execute(text("UPDATE users SET is_active = false WHERE id = :id"), {"id": user_id})
+        await deactivate(changing)
         signing_in = asyncio.create_task(sign_in(auth, username=username, password=password, caller=CALLER))
         async with asyncio.timeout(30):
             while not signing_in.done() and not await someone_waits(database):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from common.cli.check import configured_values
 from common.cli.main import make_cli
 from common.cli.service import Service
+from common.database.migrations import migrate
 from common.database.transaction import Database
 from common.health.checks import HealthError
 from common.keys import load_keys
@@ -109,6 +110,33 @@ def test_migrate_makes_tables_and_folders_and_then_nothing_is_wrong(folder: Path
     after = run(folder, "check")
     assert after.exit_code == 0, after.output
     assert "wrong" not in after.output
+
+
+def test_a_role_that_is_missing_and_the_other_networks_database_are_refused_with_the_next_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("//postgres@", "//nobody@"))
+    missing = run(folder, "migrate")
+    assert missing.exit_code == 1
+    assert 'CREATE ROLE "nobody" LOGIN' in missing.output
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    migrate(database_url, "response_svc:migrations", network="response")
+    for command in ("migrate", "check"):
+        refused = run(folder, command)
+        assert refused.exit_code == 1
+        assert "The database belongs to the Response Network. Name this network's own" in refused.output
+
+
+def test_check_warns_of_a_role_that_owns_the_tables_outside_the_sandbox(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(folder, "migrate").exit_code == 0
+    warned = run(folder, "check")
+    assert "warning: postgres owns the tables" in warned.output
+    assert warned.exit_code == 0
+    monkeypatch.setenv("SANDBOX", "true")
+    assert "warning" not in run(folder, "check").output
 
 
 def test_check_shows_no_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

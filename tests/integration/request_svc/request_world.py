@@ -17,13 +17,16 @@ from sqlalchemy import select
 
 from common.auth.permissions import permissions_of
 from common.auth.principal import Principal
+from common.batches.batch_rows import ImportBatchRow
+from common.batches.import_rows import save_import
 from common.batches.ports import IncomingBatch, OutgoingBatch
 from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from common.search.limits import QueryLimits
 from request_svc.adapters.export_requests import RequestExportSource
+from request_svc.adapters.import_policy import policy_sinks
 from request_svc.adapters.import_responses import ResponseSink
-from request_svc.adapters.import_users import UserSink
+from request_svc.adapters.import_users import users_sinks
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.adapters.response_store import SqlResponseStore
@@ -37,7 +40,8 @@ from transfer.bundle.replication import TableDigest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from common.database.transaction import Database
+    from common.batches.ports import RecordSink
+    from common.database.transaction import Database, Transaction
     from request_svc.domain.request import Request
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -133,6 +137,20 @@ def answer(request_id: UUID, data: bytes, **changes: Any) -> list[Record | Resul
 def ending(request_id: UUID, outcome: record_pb2.Outcome.ValueType, **changes: Any) -> list[Record | ResultChunk]:
     """A response without an answer."""
     return [Record(response=record_pb2.Response(request_id=request_id.bytes, outcome=outcome, **changes))]
+
+
+def import_row(batch: IncomingBatch) -> ImportBatchRow:
+    """The row that stands before a bundle's records."""
+    return ImportBatchRow(
+        id=batch.batch_id,
+        kind=batch.kind,
+        filename="users.pb.enc",
+        file_path="/inbox/users.pb.enc",
+        status="processing",
+        created_at=batch.received_at,
+        epoch=batch.epoch,
+        sequence=batch.sequence,
+    )
 
 
 @dataclass
@@ -244,11 +262,34 @@ class World:
     async def import_users(
         self, records: Sequence[Record | ResultChunk], sequence: int | None = None
     ) -> dict[str, int]:
-        batch = self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence)
-        sink = UserSink(batch, lambda: datetime.now(UTC))
         async with self.database.transaction() as transaction:
-            await sink.apply(transaction, records)
-            return await sink.finish(transaction)
+            return await self.apply_users(transaction, records, sequence)
+
+    async def apply_users(
+        self, transaction: Transaction, records: Sequence[Record | ResultChunk], sequence: int | None = None
+    ) -> dict[str, int]:
+        """An import of users up to its commit."""
+        batch = self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence)
+        return await self._apply(transaction, users_sinks(lambda: datetime.now(UTC))(batch), batch, records)
+
+    async def import_policy(
+        self,
+        kind: network_pb2.BundleKind.ValueType,
+        records: Sequence[Record | ResultChunk],
+        sequence: int | None = None,
+    ) -> dict[str, int]:
+        """Imports profile types or settings."""
+        batch = self.incoming_batch(kind, sequence)
+        async with self.database.transaction() as transaction:
+            return await self._apply(transaction, policy_sinks(batch), batch, records)
+
+    @staticmethod
+    async def _apply(
+        transaction: Transaction, sink: RecordSink, batch: IncomingBatch, records: Sequence[Record | ResultChunk]
+    ) -> dict[str, int]:
+        await save_import(transaction.connection, import_row(batch))
+        await sink.apply(transaction, records)
+        return await sink.finish(transaction)
 
     async def import_responses(self, *answers: Sequence[Record | ResultChunk]) -> dict[str, int]:
         sink = ResponseSink(self.incoming_batch(network_pb2.BUNDLE_KIND_RESPONSES), self.cache)

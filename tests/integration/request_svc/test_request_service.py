@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -22,21 +23,24 @@ from airlock.request.v1 import (
 from airlock.search.v1.search_pb2 import Search
 from google.api.httpbody_pb2 import HttpBody
 from google.rpc import error_details_pb2, status_pb2
+from sqlalchemy import text
 
 from common.auth.passwords import PasswordHasher
-from common.database.migrations import migrate
 from common.rpc.server import build_server
 from request_svc.app import build_app
 from request_svc.settings import RequestSettings
+from sandbox.migrated import migrated_database
 from tests.integration.request_svc.request_world import answer, user_message, users_bundle
 from tests.integration.request_svc.response_peer import ResponsePeer
 from tests.unit.common.permission_table import services_of
+from transfer.bundle.keyring import generate_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from request_svc.app import App
+    from sandbox.postgres import EmbeddedPostgres
     from transfer.bundle.keyring import GeneratedKeys
 
 PASSWORD = "correct horse battery staple"
@@ -67,9 +71,11 @@ class Service:
 
 
 @pytest.fixture
-async def service(database_url: str, redis_url: str, keys: GeneratedKeys, tmp_path: Path) -> AsyncIterator[Service]:
+async def service(
+    postgres_server: EmbeddedPostgres, redis_url: str, keys: GeneratedKeys, tmp_path: Path
+) -> AsyncIterator[Service]:
     """A service on a fresh database, with three users who came by a bundle."""
-    migrate(database_url, "request_svc:migrations")
+    database_url = migrated_database(postgres_server, "request", f"request_{uuid4().hex}")
     settings = RequestSettings(
         _env_file=None,
         sandbox=True,
@@ -269,6 +275,20 @@ async def test_a_watch_ends_with_the_session_that_opened_it(service: Service) ->
     assert _reason(ended.value) == "SESSION_ENDED"
 
 
+async def test_a_users_file_of_a_forged_signer_changes_nothing(
+    service: Service, keys: GeneratedKeys, tmp_path: Path
+) -> None:
+    strangers = generate_keys(tmp_path / "strangers")
+    forger = ResponsePeer(replace(keys, response_signing_key=strangers.response_signing_key), epoch=int(time.time()))
+    eve = users_bundle([user_message("eve", role="admin")], snapshot=True)
+    forger.seal(network_pb2.BUNDLE_KIND_USERS, eve, service.settings.import_dir)
+    report = await service.app.exchange.import_waiting()
+    assert [batch.defect for batch in report.batches] == ["unknown-signer"]
+    async with service.app.database.transaction() as transaction:
+        names = await transaction.connection.scalars(text("SELECT username FROM users WHERE is_active ORDER BY 1"))
+    assert list(names) == ["mina", "omid", "sara"]
+
+
 async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     mina = await service.sign_in("mina")
     users = await service.users.ListUsers(user_replica_service_pb2.ListUsersRequest(page_size=2), metadata=mina)
@@ -280,5 +300,12 @@ async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
     imports = await service.ops.ListImportBatches(batches_pb2.ListImportBatchesRequest(), metadata=mina)
     assert [batch.kind for batch in imports.batches] == [network_pb2.BUNDLE_KIND_USERS]
     jobs = await service.ops.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mina)
-    names = {job.name for job in jobs.jobs}
-    assert names == {"export_requests", "import_users", "import_responses", "seal_audit", "clean_up"}
+    assert {job.name for job in jobs.jobs} == {
+        "export_requests",
+        "import_users",
+        "import_profile_types",
+        "import_settings",
+        "import_responses",
+        "seal_audit",
+        "clean_up",
+    }

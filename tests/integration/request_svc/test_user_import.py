@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from airlock.bundle.v1.replication_pb2 import USER_LIMIT_PRIORITY, USER_LIMIT_RATE_PER_MINUTE
+from sqlalchemy import func
 
 from common.auth.passwords import PasswordHasher
 from common.auth.tables import session_endings
 from common.batches.tables import streams
+from common.policy.limits import PER_MINUTE, PRIORITY
 from request_svc.adapters.tables import replica_states, users
 from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
 from request_svc.ports import UserFilter
@@ -19,6 +22,8 @@ from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
     from airlock.bundle.v1.replication_pb2 import User
+
+    from common.database.transaction import Transaction
 
 # In the database since the test began, by a snapshot with number 1.
 SARA, OMID = user_message("sara"), user_message("omid")
@@ -91,6 +96,38 @@ async def test_deactivation_a_new_password_and_another_role_end_the_sessions(
     assert {ending.user_id for ending in await world.rows(session_endings)} == {user_id("sara")}
 
 
+async def test_a_raised_session_version_ends_the_sessions(world: World) -> None:
+    await world.import_users(users_bundle([changed(SARA, session_version=1), OMID]))
+    assert {ending.user_id for ending in await world.rows(session_endings)} == {user_id("sara")}
+    await world.import_users(users_bundle([changed(SARA, session_version=1, full_name="S."), OMID]))
+    assert len(await world.rows(session_endings)) == 1, "it is the same version"
+
+
+async def test_inherited_limits_are_kept_by_name(world: World) -> None:
+    inheriting = changed(SARA)
+    inheriting.inherits.extend([USER_LIMIT_RATE_PER_MINUTE, USER_LIMIT_PRIORITY])
+    await world.import_users(users_bundle([inheriting, OMID]))
+    async with world.database.transaction() as transaction:
+        sara = await ReplicaAccounts().find_by_id(transaction.connection, user_id("sara"))
+        omid = await ReplicaAccounts().find_by_id(transaction.connection, user_id("omid"))
+    assert sara is not None
+    assert omid is not None
+    assert (sara.limits.inherits, omid.limits.inherits) == ({PER_MINUTE, PRIORITY}, frozenset())
+
+
+async def test_fifty_thousand_users_come_and_are_revoked_in_one_snapshot_each(world: World) -> None:
+    many = [user_message(f"user-{n:05}") for n in range(50_000)]
+    counts = await world.import_users(users_bundle([SARA, OMID, *many], snapshot=True))
+    assert counts == {"imported": 50_000, "updated": 0}
+    revoked = [changed(user, session_version=1) for user in many]
+    counts = await world.import_users(users_bundle([SARA, OMID, *revoked], snapshot=True))
+    assert counts == {"imported": 0, "updated": 50_000}
+    [endings] = await world.rows(func.count(session_endings.c.user_id.distinct()).label("users"))
+    assert endings.users == 50_000
+    [state] = await world.rows(replica_states)
+    assert (state.row_count, state.in_step) == (50_002, True)
+
+
 async def test_two_users_may_exchange_their_names_in_one_bundle(world: World) -> None:
     sara = changed(SARA, username="omid", email="omid@example.org")
     omid = changed(OMID, username="sara", email="sara@example.org")
@@ -132,6 +169,7 @@ async def test_a_replica_that_differs_from_its_master_asks_for_a_snapshot_until_
 FAULTY = {
     "an unknown role": lambda: users_bundle([user_message("eve", role="root")]),
     "an id of another length": lambda: users_bundle([user_message("eve", id=b"short")]),
+    "a session version beyond all numbers": lambda: users_bundle([user_message("eve", session_version=2**31)]),
     "a limit beyond all numbers": lambda: users_bundle([user_message("eve", rate_limit_per_day=2**31)]),
     "two users of one name": lambda: users_bundle(
         [user_message("eve"), user_message("eve", id=b"0" * 16, email="e@e")]
@@ -180,7 +218,12 @@ async def _wanted(world: World) -> list[str]:
 async def test_one_whom_an_import_deactivates_while_he_signs_in_stays_outside(world: World) -> None:
     password = "a good password"
     hashed = await PasswordHasher.cheapest().hash(password)
-    await world.import_users(users_bundle([user_message("sara", hashed_password=hashed)], snapshot=True))
+    sara = user_message("sara", hashed_password=hashed)
+    await world.import_users(users_bundle([sara], snapshot=True))
+
+    async def deactivate(transaction: Transaction) -> None:
+        await world.apply_users(transaction, users_bundle([changed(sara, is_active=False)]))
+
     await a_deactivation_meanwhile_shuts_out(
-        world.database, ReplicaAccounts(), user_id=user_id("sara"), username="sara", password=password
+        world.database, ReplicaAccounts(), deactivate=deactivate, username="sara", password=password
     )

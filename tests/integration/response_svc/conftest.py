@@ -9,7 +9,6 @@ import pytest
 
 from common.auth.passwords import PasswordHasher
 from common.batches.steps import no_steps
-from common.database.migrations import migrate
 from common.database.transaction import Database
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.results import PostgresResults
@@ -17,6 +16,7 @@ from response_svc.adapters.users import PostgresUsers
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.check_request import Policy
 from response_svc.usecases.execute_next import ExecutionContext
+from sandbox.migrated import SERVICE, migrated_database
 from tests.integration.response_svc.world import Arrivals, FakeEngine, NoCache
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def migrated(postgres_server: EmbeddedPostgres) -> str:
     """The name of a database with every table of this network, from which each test gets a copy."""
     name = "response_template"
-    migrate(postgres_server.create_database(name), "response_svc:migrations")
+    migrated_database(postgres_server, "response", name)
     return name
 
 
@@ -37,7 +37,8 @@ def migrated(postgres_server: EmbeddedPostgres) -> str:
 async def database(postgres_server: EmbeddedPostgres, migrated: str) -> AsyncIterator[Database]:
     """A fresh database with every table of this network."""
     name = f"response_{uuid4().hex}"
-    opened = Database(postgres_server.create_database(name, template=migrated))
+    postgres_server.create_database(name, template=migrated)
+    opened = Database(postgres_server.url(name, SERVICE))
     yield opened
     await opened.close()
     postgres_server.drop_database(name)

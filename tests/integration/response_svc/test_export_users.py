@@ -11,7 +11,8 @@ from airlock.bundle.v1.record_pb2 import Record
 from sqlalchemy import text
 
 from common.rpc.caller import current_caller
-from response_svc.adapters.export_users import UsersSource
+from response_svc.adapters.export_tables import ReplicatedTableSource
+from response_svc.adapters.replicated_tables import USERS
 from response_svc.domain.user import UserChanges
 from response_svc.usecases.change_users import update_user
 from tests.integration.response_svc.world import START, Numbers, make_user
@@ -33,7 +34,9 @@ class Exports:
 
     database: Database
     numbers: Numbers = field(default_factory=Numbers)
-    source: UsersSource = field(default_factory=lambda: UsersSource(snapshot_every=timedelta(days=7)))
+    source: ReplicatedTableSource = field(
+        default_factory=lambda: ReplicatedTableSource(USERS, snapshot_every=timedelta(days=7))
+    )
 
     async def claim(self) -> OutgoingBatch | None:
         batch = self.numbers.next()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from common.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from common.rpc.caller import current_caller
@@ -20,7 +21,7 @@ from tests.integration.common.signing_in import a_deactivation_meanwhile_shuts_o
 from tests.integration.response_svc.world import START, NewUser, make_user, rows
 
 if TYPE_CHECKING:
-    from common.database.transaction import Database
+    from common.database.transaction import Database, Transaction
     from response_svc.usecases.change_users import UserContext
 
 
@@ -136,6 +137,11 @@ async def test_one_who_is_deactivated_while_he_signs_in_stays_outside(
     database: Database, user_context: UserContext
 ) -> None:
     user = await make_user(user_context)
+
+    async def deactivate(transaction: Transaction) -> None:
+        statement = text("UPDATE users SET is_active = false WHERE id = :id")
+        await transaction.connection.execute(statement, {"id": user.id})
+
     await a_deactivation_meanwhile_shuts_out(
-        database, MasterAccounts(), user_id=user.id, username=user.username, password="a good password"
+        database, MasterAccounts(), deactivate=deactivate, username=user.username, password="a good password"
     )

@@ -135,10 +135,11 @@ class Numbers:
     epoch: int = 1
     sequence: int = 0
     at: datetime = field(default=START)
+    schema_minor: int = 0
 
     def next(self) -> OutgoingBatch:
         self.sequence += 1
-        return OutgoingBatch(batch_id=uuid4(), epoch=self.epoch, sequence=self.sequence, created_at=self.at)
+        return OutgoingBatch(uuid4(), self.epoch, self.sequence, self.at, self.schema_minor)
 
 
 async def make_user(context: UserContext, username: str = "sara", **fields: Any) -> User:

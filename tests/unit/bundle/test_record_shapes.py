@@ -14,7 +14,7 @@ from airlock.bundle.v1.record_pb2 import (
     Request,
     Response,
 )
-from airlock.bundle.v1.replication_pb2 import TableState, User
+from airlock.bundle.v1.replication_pb2 import Index, IndexField, ProfileType, Setting, TableState, User
 from airlock.search.v1.search_pb2 import Search
 
 from transfer.bundle.record_shapes import SHAPES, all_plain_responses
@@ -37,6 +37,25 @@ GOOD: dict[str, Any] = {
         role="user",
         profile_type="standard",
         priority=5,
+        revision=1,
+        inherits=[1, 4],
+        session_version=7,
+    ),
+    "profile_type": ProfileType(
+        name="premium",
+        rate_limit_per_minute=60,
+        rate_limit_per_hour=1000,
+        rate_limit_per_day=10_000,
+        priority=6,
+        query_kinds=["match", "term"],
+        indices=["cities", "flights"],
+        max_result_bytes=1 << 20,
+        revision=1,
+    ),
+    "setting": Setting(key="query.max_depth", int_value=10, revision=1),
+    "index": Index(
+        name="cities",
+        fields=[IndexField(name="name", type="text"), IndexField(name="name.raw", type="keyword")],
         revision=1,
     ),
 }
@@ -80,6 +99,46 @@ BROKEN = [
     ("user", "priority", 0),
     ("user", "priority", 11),
     ("user", "revision", 0),
+    ("user", "inherits", [0]),
+    ("user", "inherits", [5]),
+    ("user", "inherits", [1, 2, 3, 4, 4]),
+    ("profile_type", "name", ""),
+    ("profile_type", "name", "Premium"),
+    ("profile_type", "name", "p" * 51),
+    ("profile_type", "name", "premium\n"),
+    ("profile_type", "description", "x" * 256),
+    ("profile_type", "rate_limit_per_minute", 0),
+    ("profile_type", "rate_limit_per_minute", 1_000_001),
+    ("profile_type", "rate_limit_per_hour", 0),
+    ("profile_type", "rate_limit_per_hour", 1_000_001),
+    ("profile_type", "rate_limit_per_day", 0),
+    ("profile_type", "rate_limit_per_day", 10_000_001),
+    ("profile_type", "priority", 0),
+    ("profile_type", "priority", 11),
+    ("profile_type", "query_kinds", [f"k{n:03}" for n in range(65)]),
+    ("profile_type", "query_kinds", [""]),
+    ("profile_type", "query_kinds", ["k" * 51]),
+    ("profile_type", "indices", [f"i{n:04}" for n in range(1001)]),
+    ("profile_type", "indices", [""]),
+    ("profile_type", "indices", ["é" * 128]),
+    ("profile_type", "max_result_bytes", 0),
+    ("profile_type", "max_result_bytes", (32 << 20) + 1),
+    ("profile_type", "revision", 0),
+    ("setting", "key", "query"),
+    ("setting", "key", "query.Max"),
+    ("setting", "key", "query." + "m" * 51),
+    ("setting", "key", "query.max\n"),
+    ("setting", "string_value", "x" * 1001),
+    ("setting", "revision", 0),
+    ("index", "name", ""),
+    ("index", "name", "é" * 128),
+    ("index", "description", "x" * 256),
+    ("index", "fields", [IndexField(name=f"f{n:04}", type="long") for n in range(5001)]),
+    ("index", "fields", [IndexField(type="long")]),
+    ("index", "fields", [IndexField(name="é" * 257, type="long")]),
+    ("index", "fields", [IndexField(name="f")]),
+    ("index", "fields", [IndexField(name="f", type="t" * 51)]),
+    ("index", "revision", 0),
 ]
 EDGES = [
     ("request", "index", "é" * 127 + "x"),
@@ -89,13 +148,40 @@ EDGES = [
     ("response", "total_length", 32 << 20),
     ("user", "username", "é" * 100),
     ("user", "full_name", "é" * 255),
+    ("user", "inherits", [1, 2, 3, 4]),
+    ("user", "inherits", []),
+    ("user", "session_version", 2**32 - 1),
+    ("profile_type", "name", "p" * 50),
+    ("profile_type", "query_kinds", [f"k{n:03}" for n in range(64)]),
+    ("profile_type", "indices", [f"i{n:04}" for n in range(1000)]),
+    ("profile_type", "indices", ["*"]),
+    ("setting", "string_value", "é" * 1000),
+    ("setting", "int_value", -(2**63)),
+    ("setting", "bool_value", False),
+    ("index", "name", "é" * 127 + "x"),
+    ("index", "fields", [IndexField(name=f"f{n:04}", type="long") for n in range(5000)]),
+    ("index", "fields", [IndexField(name="é" * 256, type="é" * 50)]),
+]
+# Rules that no option beside a field can say.
+LISTS = [
+    ("user", "inherits", [2, 1]),
+    ("user", "inherits", [3, 3]),
+    ("profile_type", "query_kinds", ["term", "match"]),
+    ("profile_type", "indices", ["cities", "cities"]),
+    ("index", "fields", [IndexField(name="b", type="long"), IndexField(name="a", type="long")]),
+    ("index", "fields", [IndexField(name="a", type="long"), IndexField(name="a", type="text")]),
+    ("setting", "is_deleted", True),
 ]
 
 
 def changed(content: str, field: str, value: object) -> Any:
     message = type(GOOD[content])()
     message.CopyFrom(GOOD[content])
-    setattr(message, field, value)
+    if isinstance(value, list):
+        message.ClearField(field)
+        getattr(message, field).extend(value)
+    else:
+        setattr(message, field, value)
     return message
 
 
@@ -117,6 +203,16 @@ def test_the_edge_of_a_rule_is_allowed_by_both(content: str, field: str, value: 
     message = changed(content, field, value)
     assert check_rules(message) is None
     assert SHAPES[content](message) is None
+
+
+@pytest.mark.parametrize(("content", "field", "value"), LISTS)
+def test_a_row_has_one_encoding(content: str, field: str, value: object) -> None:
+    assert SHAPES[content](changed(content, field, value)) is not None
+
+
+def test_only_a_setting_that_was_put_back_has_no_value() -> None:
+    assert SHAPES["setting"](Setting(key="query.max_depth", revision=1)) is not None
+    assert SHAPES["setting"](Setting(key="query.max_depth", revision=1, is_deleted=True)) is None
 
 
 def test_a_request_without_search_is_refused() -> None:

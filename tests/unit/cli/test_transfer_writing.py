@@ -13,6 +13,37 @@ if TYPE_CHECKING:
     from tests.unit.cli.station import Result, Station
 
 
+PROFILE_TYPE = {
+    "profile_type": {
+        "name": "premium",
+        "rate_limit_per_minute": 60,
+        "rate_limit_per_hour": 1000,
+        "rate_limit_per_day": 10_000,
+        "priority": 6,
+        "soft": True,
+        "query_kinds": ["*"],
+        "indices": ["cities", "flights"],
+        "max_result_bytes": 1_048_576,
+        "revision": 2,
+        "is_deleted": False,
+    }
+}
+SETTINGS = [
+    {"setting": {"key": "query.allow_leading_wildcard", "bool_value": False, "revision": 1, "is_deleted": False}},
+    {"setting": {"key": "query.max_depth", "int_value": 12, "revision": 2, "is_deleted": False}},
+    {"setting": {"key": "query.motto", "string_value": "سلام", "revision": 3, "is_deleted": False}},
+    {"setting": {"key": "query.max_size", "revision": 4, "is_deleted": True}},
+]
+INDEX = {
+    "index": {
+        "name": "cities",
+        "fields": [{"name": "name", "type": "text"}, {"name": "name.raw", "type": "keyword"}],
+        "revision": 5,
+        "is_deleted": False,
+    }
+}
+
+
 def write(station: Station, kind: str, stdin: str | bytes, *more: object) -> Result:
     source = "request" if kind == "requests" else "response"
     key = station.keys.request_signing_key if source == "request" else station.keys.response_signing_key
@@ -31,9 +62,13 @@ def lines(*records: dict[str, Any]) -> str:
                                                  "cancelled_at": "2026-03-01T09:30:00.000001Z"}}]),
         ("responses", [response("{}"), response("x" * 131_072), response("x" * 131_073), response("y" * 900_000)]),
         ("users", [TABLE_STATE, USER]),
+        ("users", [TABLE_STATE, {"user": {**USER["user"], "inherits": ["rate_per_day", "priority"],
+                                          "session_version": 2}}]),
+        ("profile_types", [TABLE_STATE, PROFILE_TYPE]),
+        ("settings", [TABLE_STATE, *SETTINGS, INDEX]),
         ("status", []),
     ],
-    ids=["requests", "responses", "users", "status"],
+    ids=["requests", "responses", "users", "users-1.2", "profile_types", "settings", "status"],
 )  # fmt: skip
 def test_what_cat_prints_is_what_write_takes(station: Station, kind: str, records: list[dict[str, Any]]) -> None:
     bundle = station.seal(kind, *records, source="request" if kind == "requests" else "response")
@@ -96,6 +131,10 @@ def changed(record: dict[str, Any], name: str, **fields: object) -> dict[str, An
         ("responses", lines(changed(response("{}"), "response", outcome="done")), "must be one of completed"),
         ("responses", lines(changed(response("{}"), "response", total_length=9)), "total_length or sha256"),
         ("users", lines(USER), "comes first"),
+        ("settings", lines(TABLE_STATE, INDEX, SETTINGS[0]), "indices come after all settings"),
+        ("profile_types", lines(TABLE_STATE, changed(PROFILE_TYPE, "profile_type", indices=["b", "a"])), "line 2: "),
+        ("profile_types", lines(TABLE_STATE, changed(PROFILE_TYPE, "profile_type", priority=0)), "line 2: "),
+        ("settings", lines(TABLE_STATE, SETTINGS[0], PROFILE_TYPE), "not for bundles of settings"),
         ("users", lines(TABLE_STATE, {"user": {k: v for k, v in USER["user"].items() if k != "hashed_password"}}),
          "--secrets"),
         ("status", lines(REQUEST), "not for bundles of status"),

@@ -1,25 +1,23 @@
-"""Where users bundles come from: every change since the revision that the other network acknowledged, or all users.
+"""Where replication bundles come from: every change since the revision that was acknowledged, or all rows.
 
-The bundle's records are written down when they are claimed, since users may change before the file is durable and a
-batch must read the same at every attempt. A bundle of all users (a snapshot) is due at the first contact and in a new
-epoch, when the other network asks for one, and when the last acknowledged one is a week old; it stays due until one is
-acknowledged, so that while a snapshot is under way every newer bundle is a snapshot too.
+The bundle's records are written down when they are claimed, since rows may change before the file is durable and a
+batch must read the same at every attempt. A bundle of all rows (a snapshot) is due at the first contact and in a new
+epoch, when the other network asks for one, when it begins to read another schema than that of the last acknowledged
+bundle, and when the last acknowledged one is a week old; it stays due until one is acknowledged, so that while a
+snapshot is under way every newer bundle is a snapshot too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from airlock.bundle.v1.record_pb2 import Record
-from airlock.bundle.v1.replication_pb2 import TableState, User
-from airlock.common.v1.network_pb2 import BUNDLE_KIND_USERS
-from sqlalchemy import func, select
+from airlock.bundle.v1.replication_pb2 import TableState
 
 from common.batches.snapshots import snapshot_wanted
 from response_svc.adapters.replication import BatchStatus, ReplicationBatch, ReplicationBatches
-from response_svc.adapters.tables import users
-from response_svc.adapters.users import USERS_KIND
-from transfer.bundle.replication import TableDigest
+from transfer.bundle.names import kind_name
+from transfer.bundle.replication import TableDigest, row_digest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -28,26 +26,29 @@ if TYPE_CHECKING:
 
     from airlock.bundle.v1.frame_pb2 import ResultChunk
     from airlock.common.v1.network_pb2 import BundleKind
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.batches.ports import OutgoingBatch
+    from response_svc.adapters.replicated_tables import ReplicatedTable
 
-BLOCK_RECORDS = 500
+BLOCK_RECORDS: Final = 500
+BLOCK_BYTES: Final = 1024 * 1024
+"""A block ends with the record that takes it beyond either."""
 
 
-class UsersSource:
-    """The USERS source."""
+class ReplicatedTableSource:
+    """The source of one replicated table."""
 
-    def __init__(self, *, snapshot_every: timedelta) -> None:
+    def __init__(self, table: ReplicatedTable, *, snapshot_every: timedelta) -> None:
         """`snapshot_every` is how old the last acknowledged snapshot may become."""
+        self._table = table
         self._snapshot_every = snapshot_every
-        self._batches = ReplicationBatches(USERS_KIND)
+        self._batches = ReplicationBatches(kind_name(table.kind))
 
     @property
     def kind(self) -> BundleKind.ValueType:
-        """Users."""
-        return BUNDLE_KIND_USERS
+        """The table's."""
+        return self._table.kind
 
     async def claim(self, connection: AsyncConnection, batch: OutgoingBatch) -> int:
         """Writes down what the bundle is to hold; 0 when it would say nothing new."""
@@ -57,7 +58,7 @@ class UsersSource:
     async def pieces(
         self, connection: AsyncConnection, batch: OutgoingBatch
     ) -> AsyncIterator[Sequence[bytes | ResultChunk]]:
-        """The state of the table and the users, as they were when the batch was claimed."""
+        """The state of the table and its rows, as they were when the batch was claimed."""
         claimed = await self._batches.find(connection, batch.batch_id)
         yield [table_state(claimed)]
         n = 0
@@ -85,36 +86,32 @@ class UsersSource:
 
     async def _since(self, connection: AsyncConnection, batch: OutgoingBatch) -> int | None:
         """After which revision the bundle begins: 0 for a snapshot, None when there is nothing to say."""
-        epoch = batch.epoch
-        held = await self._batches.newest(connection, epoch, statuses=[BatchStatus.ACKNOWLEDGED])
+        held = await self._batches.newest(connection, batch.epoch, statuses=[BatchStatus.ACKNOWLEDGED])
         last = await self._batches.newest(
-            connection, epoch, statuses=[BatchStatus.CLAIMED, BatchStatus.SEALED, BatchStatus.ACKNOWLEDGED]
+            connection, batch.epoch, statuses=[BatchStatus.CLAIMED, BatchStatus.SEALED, BatchStatus.ACKNOWLEDGED]
         )
         if last is not None and last.status is BatchStatus.CLAIMED:
             return None
-        revision = await self._revision(connection)
-        said = last.revision if last is not None else 0
+        revision = await connection.scalar(self._table.highest_revision) or 0
+        # A bundle in another schema says other things of the same rows.
+        said = last.revision if last is not None and last.schema_minor == batch.schema_minor else 0
         if held is None:
-            # Nothing is acknowledged in this epoch, so every bundle is a snapshot; without users there is none.
+            # Nothing is acknowledged in this epoch, so every bundle is a snapshot; without rows there is none.
             return 0 if said < revision else None
         under_way = last is not None and last.snapshot and last.status is BatchStatus.SEALED
-        if under_way or await self._snapshot_is_due(connection, batch):
+        if under_way or await self._snapshot_is_due(connection, batch, held):
             return None if under_way and said >= revision else 0
         return held.revision if max(said, held.revision) < revision else None
 
-    @staticmethod
-    async def _revision(connection: AsyncConnection) -> int:
-        """The highest revision of the table; 0 without users."""
-        highest: int | None = await connection.scalar(select(func.max(users.c.revision)))
-        return highest or 0
-
-    async def _snapshot_is_due(self, connection: AsyncConnection, batch: OutgoingBatch) -> bool:
+    async def _snapshot_is_due(self, connection: AsyncConnection, batch: OutgoingBatch, held: ReplicationBatch) -> bool:
+        if held.schema_minor != batch.schema_minor:
+            return True
         acknowledged = await self._batches.newest(
             connection, batch.epoch, statuses=[BatchStatus.ACKNOWLEDGED], snapshot=True
         )
         if acknowledged is None or batch.created_at - acknowledged.claimed_at >= self._snapshot_every:
             return True
-        return await snapshot_wanted(connection, BUNDLE_KIND_USERS)
+        return await snapshot_wanted(connection, self.kind)
 
     async def _write_down(self, connection: AsyncConnection, batch: OutgoingBatch, since: int) -> int:
         """Reads the table once, in order of ids: the digest covers all of it, the records what changed after `since`.
@@ -122,29 +119,37 @@ class UsersSource:
         Whoever saw a revision committed has all smaller ones before him, so the highest one that this single statement
         sees is a sound beginning for the next bundle.
         """
-        digest = TableDigest()
+        table = self._table
+        digests = {group: bytearray() for _, group in table.fields.values()}
         blocks = Blocks(self._batches, connection, batch.batch_id)
-        highest, count = 0, 0
-        async with connection.stream(select(users).order_by(users.c.id)) as rows:
+        highest = 0
+        async with connection.stream(table.rows) as rows:
             async for row in rows:
-                user = user_message(row)
-                digest.add(user.SerializeToString(deterministic=True))
-                highest, count = max(highest, row.revision), count + 1
+                message = table.message(row, batch.schema_minor)
+                field, group = table.fields[type(message)]
+                digests[group] += row_digest(message.SerializeToString(deterministic=True))
+                highest = max(highest, row.revision)
                 if row.revision > since:
-                    await blocks.add(Record(user=user).SerializeToString(deterministic=True))
+                    record = Record()
+                    getattr(record, field).CopyFrom(message)
+                    await blocks.add(record.SerializeToString(deterministic=True))
         await blocks.flush()
+        digest = TableDigest()
+        for group in sorted(digests):
+            digest.add_digests(digests[group])
         claimed = ReplicationBatch(
             batch_id=batch.batch_id,
-            kind=USERS_KIND,
+            kind=kind_name(self.kind),
             epoch=batch.epoch,
             sequence=batch.sequence,
             snapshot=since == 0,
             since_revision=since,
             revision=highest,
-            row_count=count,
+            row_count=digest.rows,
             table_digest=digest.digest(),
             status=BatchStatus.CLAIMED,
             claimed_at=batch.created_at,
+            schema_minor=batch.schema_minor,
         )
         await self._batches.add(connection, claimed)
         return 1 + blocks.records
@@ -158,40 +163,23 @@ class Blocks:
         self._connection = connection
         self._batch_id = batch_id
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._written = 0
         self.records = 0
 
     async def add(self, record: bytes) -> None:
         """Takes the next record."""
         self._waiting.append(record)
+        self._waiting_bytes += len(record)
         self.records += 1
-        if len(self._waiting) >= BLOCK_RECORDS:
+        if len(self._waiting) >= BLOCK_RECORDS or self._waiting_bytes >= BLOCK_BYTES:
             await self.flush()
 
     async def flush(self) -> None:
         """Writes what waits."""
         if self._waiting:
             await self._batches.add_block(self._connection, self._batch_id, self._written, self._waiting)
-            self._written, self._waiting = self._written + 1, []
-
-
-def user_message(row: Row[*tuple[Any, ...]]) -> User:
-    """The user as he crosses the gap."""
-    return User(
-        id=row.id.bytes,
-        username=row.username,
-        email=row.email,
-        hashed_password=row.hashed_password,
-        full_name=row.full_name,
-        role=row.role,
-        profile_type=row.profile_type,
-        rate_limit_per_minute=row.rate_limit_per_minute,
-        rate_limit_per_hour=row.rate_limit_per_hour,
-        rate_limit_per_day=row.rate_limit_per_day,
-        priority=row.priority,
-        is_active=row.is_active,
-        revision=row.revision,
-    )
+            self._written, self._waiting, self._waiting_bytes = self._written + 1, [], 0
 
 
 def table_state(batch: ReplicationBatch) -> bytes:
