@@ -73,7 +73,7 @@ END $$
 """
 _FORGET: Final = """
 CREATE OR REPLACE FUNCTION audit_forget(keep_days integer) RETURNS TABLE (segment bigint, forgotten bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET airlock.audit_forgets = 'on' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     oldest record;
 BEGIN
@@ -88,8 +88,11 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    -- Within the function, since only a superuser may hang a setting of ours on it.
+    PERFORM set_config('airlock.audit_forgets', 'on', true);
     DELETE FROM audit_logs WHERE id <= oldest.last_id;
     GET DIAGNOSTICS forgotten = ROW_COUNT;
+    PERFORM set_config('airlock.audit_forgets', 'off', true);
     INSERT INTO audit_forgettings (number) VALUES (oldest.number);
     segment := oldest.number;
     RETURN NEXT;
