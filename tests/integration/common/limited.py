@@ -88,6 +88,9 @@ class Names:
     def __init__(self, rates: RateLimits) -> None:
         self.rates = rates
 
+    def admit(self, principal: Principal, permission: object) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def authenticate(self, token: str) -> Principal:
         if token == "wrong":
             raise TokenInvalidError("No.")
