@@ -45,7 +45,7 @@ async def end_own_session(context: AuthContext, session_id: UUID, *, principal: 
                 metadata={"resource": "session"},
             )
         await end_session(connection, session_id, at=at, reason="ended by its user")
-        await record(connection, _entry("auth.session_ended", principal, caller, session_id, {"cause": "by_its_user"}))
+        await record(connection, _entry("auth.own_session_ended", principal, caller, session_id, {}))
     context.revocations.note_session(session_id, at)
 
 
@@ -57,7 +57,7 @@ async def end_own_sessions(context: AuthContext, *, keep_current: bool, principa
         but = principal.session_id if keep_current else None
         ended = await end_others(connection, principal.user_id, but=but, at=at, reason="ended by its user")
         data = {"keep_current": keep_current, "sessions": len(ended)}
-        await record(connection, _entry("auth.sessions_ended", principal, caller, None, data))
+        await record(connection, _entry("auth.own_sessions_ended", principal, caller, None, data))
     for session_id in ended:
         context.revocations.note_session(session_id, at)
     return len(ended)

@@ -114,7 +114,7 @@ async def test_each_ending_is_in_the_trail(auth: AuthContext) -> None:
     await end_own_sessions(auth, keep_current=True, principal=principal, caller=CALLER)
     async with auth.database.transaction() as transaction:
         actions = list(await transaction.connection.scalars(select(audit_logs.c.action).order_by(audit_logs.c.id)))
-    assert actions[2:] == ["auth.session_ended", "auth.sessions_ended"]
+    assert actions[2:] == ["auth.own_session_ended", "auth.own_sessions_ended"]
 
 
 async def test_a_session_that_ran_out_is_no_longer_open(auth: AuthContext) -> None:
