@@ -91,7 +91,7 @@ class Names:
     def admit(self, principal: Principal, permission: object) -> tuple[tuple[str, str], ...]:
         return ()
 
-    def authenticate(self, token: str) -> Principal:
+    async def identify(self, token: str, _address: str | None) -> Principal:
         if token == "wrong":
             raise TokenInvalidError("No.")
         return Principal(
