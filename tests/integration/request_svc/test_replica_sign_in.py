@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from airlock.common.v1 import network_pb2
 from airlock.common.v1 import permission_pb2 as permissions
 
 from common.auth.context import AuthContext
@@ -19,12 +18,11 @@ from common.auth.revocations import Revocations
 from common.auth.sign_in import sign_in
 from common.auth.tokens import TokenIssuer
 from common.database.transaction import Database
-from common.errors import CredentialsWrongError, ReplicaTooOldError, SessionEndedError
+from common.errors import CredentialsWrongError, ReplicaTooOldError, SessionEndedError, TokenExpiredError
 from common.health.checks import HealthError
 from common.policy.live import LivePolicy
 from common.policy.policy import Policy
 from request_svc.adapters.checks import ReplicaAgeCheck
-from request_svc.adapters.import_users import UserSink
 from request_svc.adapters.user_store import ReplicaAccounts, users_sealed_at
 from tests.integration.common.accounts import CALLER
 from tests.integration.request_svc.request_world import user_id, user_message, users_bundle
@@ -66,12 +64,8 @@ async def sara(auth: AuthContext) -> User:
 
 async def bring(world: World, *users: User, sealed: timedelta = timedelta(0), skew: timedelta = timedelta(0)) -> None:
     """A snapshot arrives that the master sealed so long ago, by a clock that runs ahead by `skew`."""
-    sealed_at = datetime.now(UTC) - sealed + skew
-    batch = replace(world.incoming_batch(network_pb2.BUNDLE_KIND_USERS), sealed_at=sealed_at)
-    sink = UserSink(batch, lambda: datetime.now(UTC))
-    async with world.database.transaction() as transaction:
-        await sink.apply(transaction, users_bundle(users, snapshot=True))
-        await sink.finish(transaction)
+    world.users_sealed_at = datetime.now(UTC) - sealed + skew
+    await world.import_users(users_bundle(users, snapshot=True))
 
 
 def changed(user: User, **fields: object) -> User:
@@ -138,6 +132,19 @@ async def test_a_masters_clock_that_is_a_day_off_neither_locks_out_nor_lets_in(
     with pytest.raises(SessionEndedError):
         auth.authenticate(before.access_token)
     assert auth.authenticate((await signed_in(auth)).access_token)
+
+
+async def test_other_limits_that_a_bundle_brings_count_at_once_and_the_session_goes_on(
+    world: World, auth: AuthContext, sara: User
+) -> None:
+    await bring(world, sara)
+    before = await signed_in(auth)
+    await bring(world, changed(sara, priority=9))
+    await auth.revocations.refresh()
+    with pytest.raises(TokenExpiredError):
+        auth.authenticate(before.access_token)
+    fresh = await refresh(auth, refresh_token=before.refresh_token, caller=CALLER)
+    assert auth.authenticate(fresh.access_token).limits.priority == 9
 
 
 async def test_the_age_is_that_of_the_last_bundle_that_was_used(world: World, auth: AuthContext, sara: User) -> None:
