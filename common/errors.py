@@ -6,8 +6,8 @@ AirlockError
 ├── CredentialsWrongError     ├── WrongStateError           ├── UnavailableError
 ├── TokenInvalidError         ├── QueryInvalidError         ├── RateLimitedError
 ├── TokenExpiredError         ├── QueryLimitError           ├── PageTokenInvalidError
-├── SessionEndedError         ├── IndexNotAllowedError      └── StreamStoppedError
-├── PermissionMissingError    ├── IdempotencyConflictError
+├── SessionEndedError         ├── IndexNotAllowedError      ├── StreamStoppedError
+├── PermissionMissingError    ├── IdempotencyConflictError  └── ReplicaTooOldError
 """
 
 from __future__ import annotations
@@ -170,3 +170,9 @@ class StreamStoppedError(AirlockError):
     """Exports stand still until an operator acts."""
 
     reason = reasons.ERROR_REASON_STREAM_STOPPED
+
+
+class ReplicaTooOldError(AirlockError):
+    """This network's copy of the users is too old to let the caller in; a users bundle must be carried over."""
+
+    reason = reasons.ERROR_REASON_REPLICA_TOO_OLD

@@ -27,6 +27,7 @@ from common.rpc.server import RpcService
 from request_svc.adapters.answer_cache import RedisAnswerCache
 from request_svc.adapters.api_key_store import SqlApiKeyStore
 from request_svc.adapters.changes import ListenedChanges
+from request_svc.adapters.checks import ReplicaAgeCheck
 from request_svc.adapters.export_requests import RequestExportSource
 from request_svc.adapters.import_policy import policy_sinks
 from request_svc.adapters.import_responses import ResponseSink
@@ -35,7 +36,7 @@ from request_svc.adapters.known_api_keys import RememberedApiKeys
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.adapters.response_store import SqlResponseStore
-from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
+from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore, users_sealed_at
 from request_svc.handlers.api_keys import ApiKeyHandler
 from request_svc.handlers.requests import RequestHandler, RequestParts
 from request_svc.handlers.users import UserReplicaHandler
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from common.batches.ports import ExportSource, SinkFactory
     from common.batches.steps import Step
+    from common.health.checks import Check
     from common.ratelimit.user_limits import UserLimits
     from request_svc.ports import AnswerCache
     from request_svc.settings import RequestSettings
@@ -116,7 +118,9 @@ async def build_app(
     known_keys = RememberedApiKeys(
         database, poll_seconds=settings.session_poll_seconds, listen_url=listen_url, clock=moment
     )
-    auth = AuthContext.from_settings(settings, database, accounts, api_keys=known_keys)
+    auth = AuthContext.from_settings(
+        settings, database, accounts, api_keys=known_keys, sealing_time=users_sealed_at, clock=moment
+    )
     api_keys = ApiKeyContext(
         database=database,
         directory=accounts,
@@ -149,7 +153,7 @@ async def build_app(
         auth=auth,
         exchange=exchange,
         jobs=jobs(settings),
-        checks=standard_checks(settings, database),
+        checks=[*standard_checks(settings, database), *_checks(auth)],
     )
     refusals = RefusalWriter(database)
     await auth.start()
@@ -181,6 +185,10 @@ def _sinks(cache: AnswerCache, moment: Callable[[], datetime]) -> dict[BundleKin
         network_pb2.BUNDLE_KIND_SETTINGS: policy_sinks,
         network_pb2.BUNDLE_KIND_RESPONSES: partial(ResponseSink, cache=cache),
     }
+
+
+def _checks(auth: AuthContext) -> list[Check]:
+    return [ReplicaAgeCheck(auth.replica_age)] if auth.replica_age is not None else []
 
 
 def _own_services(parts: RequestParts, database: Database, api_keys: ApiKeyContext) -> list[RpcService]:

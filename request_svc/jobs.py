@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from airlock.common.v1 import network_pb2
 
 from common.audit.trail import HasTrail
+from common.auth.clean_up import forget_sign_ins
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
@@ -58,5 +59,10 @@ async def seal_audit(app: JobApp) -> Mapping[str, int]:
 
 
 async def clean_up(app: JobApp) -> Mapping[str, int]:
-    """Files of bundles that nobody needs any more, what killed programs left half-written, old audit rows and keys."""
-    return {**await app.exchange.clean_up(), **await app.trail.forget(), **await clean_api_keys(app.api_keys)}
+    """Bundles and half files that nobody needs any more, old audit rows, sessions that ran out, and keys."""
+    return {
+        **await app.exchange.clean_up(),
+        **await app.trail.forget(),
+        **await forget_sign_ins(app.auth),
+        **await clean_api_keys(app.api_keys),
+    }

@@ -141,7 +141,7 @@ async def build_app(
         trail=AuditTrail(database, settings.keep_audit_days),
         broker=broker,
         exchange=exchange,
-        rpc_services=[*_own_services(users), *shared],
+        rpc_services=[*_own_services(users, auth), *shared],
         executors=Executors(_execution(settings, batches, redis, engine), settings.worker_count),
         users=users,
         engine=engine,
@@ -187,12 +187,12 @@ def _execution(
     )
 
 
-def _own_services(users: UserContext) -> list[RpcService]:
+def _own_services(users: UserContext, auth: AuthContext) -> list[RpcService]:
     return [
         RpcService(
             "airlock.response.v1.UserService",
             user_service_pb2_grpc.add_UserServiceServicer_to_server,
-            UserHandler(users),
+            UserHandler(users, auth),
         ),
         RpcService(
             "airlock.response.v1.ProcessingService",

@@ -1,4 +1,4 @@
-"""The command `airlock-response`: the five commands that both services have, and `create-admin`."""
+"""The command `airlock-response`: the five commands that both services have, `create-admin`, `reset-admin-password`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from common.auth.passwords import PasswordHasher
 from common.cli.main import make_cli, settings_or_exit
 from common.cli.service import Service
 from common.database.transaction import Database
-from common.errors import AlreadyExistsError
+from common.errors import AirlockError
 from response_svc.adapters.checks import AdminCheck, ConfiguredEngineCheck
 from response_svc.adapters.users import PostgresUsers
 from response_svc.app import build_app
 from response_svc.jobs import JobApp, jobs
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_users import UserContext
-from response_svc.usecases.create_admin import LEAST_PASSWORD_LENGTH, create_admin
+from response_svc.usecases.create_admin import LEAST_PASSWORD_LENGTH, create_admin, reset_admin_password
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from common.health.checks import Check
     from response_svc.domain.user import User
@@ -59,21 +59,42 @@ def create_admin_command(
     """Make the one admin of both networks. It works once; exit code 1 if there is an admin already."""
     settings = settings_or_exit(SERVICE)
     password = admin_password(password_file)
-    try:
-        user = asyncio.run(make_admin(settings, username=username, email=email, password=password))
-    except AlreadyExistsError as error:
-        typer.echo(error.message, err=True)
-        raise typer.Exit(EXIT_REFUSED) from None
+
+    async def make(context: UserContext) -> User:
+        return await create_admin(context, username=username, email=email, password=password)
+
+    user = asyncio.run(with_users(settings, make))
     typer.echo(f"The admin “{user.username}” was made with the id {user.id}; the next users bundle carries it over.")
 
 
-async def make_admin(settings: ResponseSettings, *, username: str, email: str, password: str) -> User:
-    """Opens what the use case needs, and closes it again."""
+@cli.command("reset-admin-password")
+def reset_admin_password_command(
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the password; else ADMIN_PASSWORD, else it is asked for.")
+    ] = None,
+) -> None:
+    """Set the admin's password, where nobody knows it any more, and end his sessions. Exit code 1 without an admin."""
+    settings = settings_or_exit(SERVICE)
+    password = admin_password(password_file)
+
+    async def reset(context: UserContext) -> User:
+        return await reset_admin_password(context, password=password)
+
+    user = asyncio.run(with_users(settings, reset))
+    typer.echo(
+        f"The admin “{user.username}” has the new password and no sessions; the next users bundle carries both over."
+    )
+
+
+async def with_users(settings: ResponseSettings, work: Callable[[UserContext], Awaitable[User]]) -> User:
+    """Opens what a use case of users needs, and closes it again. Ends the program, saying why, if it is refused."""
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     hasher = PasswordHasher.from_settings(settings)
     try:
-        context = UserContext(database, PostgresUsers(), hasher)
-        return await create_admin(context, username=username, email=email, password=password)
+        return await work(UserContext(database, PostgresUsers(), hasher))
+    except AirlockError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
     finally:
         hasher.close()
         await database.close()

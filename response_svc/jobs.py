@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from airlock.common.v1 import network_pb2
 
 from common.audit.trail import HasTrail
+from common.auth.clean_up import forget_sign_ins
 from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
@@ -95,5 +96,5 @@ async def seal_audit(app: JobApp) -> Mapping[str, int]:
 
 
 async def clean_up(app: JobApp) -> Mapping[str, int]:
-    """Files of bundles that are settled or long imported, what killed programs left half-written, old audit rows."""
-    return {**await app.exchange.clean_up(), **await app.trail.forget()}
+    """Bundles that are settled or long imported, half-written files, old audit rows, and sessions that ran out."""
+    return {**await app.exchange.clean_up(), **await app.trail.forget(), **await forget_sign_ins(app.auth)}

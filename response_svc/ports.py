@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airlock.search.v1.search_pb2 import Search
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.policy.limits import EffectiveLimits
     from response_svc.domain.incoming_request import (
         Answer,
         ClaimedRequest,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Status,
     )
     from response_svc.domain.user import User
+    from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
     from response_svc.search.answers import EngineAnswer, EngineHealth
 
 
@@ -82,17 +84,27 @@ class UserStore(Protocol):
         ...
 
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
-        """The user of that name, without regard to case."""
+        """The user of that name, which is folded as by `common.auth.names`."""
         ...
 
-    async def list_by_name(
-        self, connection: AsyncConnection, *, prefix: str, is_active: bool | None, after: str | None, limit: int
+    async def page(
+        self,
+        connection: AsyncConnection,
+        *,
+        wanted: UserFilter,
+        order: UserOrder,
+        after: UserPlace | None,
+        limit: int,
     ) -> Sequence[User]:
-        """Up to `limit` users in order of their names in lower case, those after the name `after`."""
+        """Up to `limit` users in that order, those behind the place `after`."""
         ...
 
-    async def admin_exists(self, connection: AsyncConnection) -> bool:
-        """Whether there is an active admin."""
+    async def find_admin(self, connection: AsyncConnection) -> User | None:
+        """The active admin."""
+        ...
+
+    async def hold_profile(self, connection: AsyncConnection, name: str) -> EffectiveLimits | None:
+        """The limits of a profile type, which nobody can change or remove until the transaction ends."""
         ...
 
 

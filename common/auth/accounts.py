@@ -31,8 +31,13 @@ class Account:
 class AccountDirectory(Protocol):
     """Where accounts are found. Every method runs in the caller's transaction."""
 
+    @property
+    def keeps_passwords(self) -> bool:
+        """Whether passwords are kept here, and not only copies of their hashes that another network sends."""
+        ...
+
     async def find_by_username(self, connection: AsyncConnection, username: str) -> Account | None:
-        """The account of that name without regard to case, active or not."""
+        """The account of that name, active or not. `username` is folded as by `common.auth.names`."""
         ...
 
     async def find_by_id(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
@@ -45,4 +50,8 @@ class AccountDirectory(Protocol):
 
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps the time of the last sign-in; a directory that is read-only does nothing."""
+        ...
+
+    async def keep_rehash(self, connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:
+        """Replaces the hash by another of the same password; called only where `keeps_passwords`. No session ends."""
         ...

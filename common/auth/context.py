@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 from common.auth.api_keys import is_api_key
 from common.auth.passwords import PasswordHasher
+from common.auth.replica_age import ReplicaAge
 from common.auth.revocations import Revocations
+from common.auth.throttle import ThrottleRules
 from common.auth.tokens import TokenIssuer
 from common.clock import now
 from common.errors import TokenInvalidError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from common.auth.accounts import AccountDirectory
     from common.auth.api_keys import ApiKeyAuthenticator
     from common.auth.principal import Principal
+    from common.auth.replica_age import SealingTime
     from common.database.transaction import Database
     from common.settings import NetworkSettings
 
@@ -41,6 +44,8 @@ class AuthContext:
     tokens: TokenIssuer
     revocations: Revocations
     policy: LivePolicy
+    replica_age: ReplicaAge | None = None
+    """On a network whose accounts are copies."""
     refresh_lifetime: timedelta = timedelta(days=7)
     clock: Callable[[], datetime] = field(default=now)
     api_keys: ApiKeyAuthenticator | None = None
@@ -54,21 +59,33 @@ class AuthContext:
         directory: AccountDirectory,
         *,
         api_keys: ApiKeyAuthenticator | None = None,
+        sealing_time: SealingTime | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> Self:
-        """The parts that `settings` describe. It is still to be started, and to be closed."""
+        """The parts that `settings` describe. It is still to be started, and to be closed.
+
+        `sealing_time` reads how old the accounts are, where they are copies; `clock` is what that age is told by.
+        """
         tokens = TokenIssuer.from_settings(settings)
         # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
         listen_url = database.url if settings.database_prepared_statements else None
         poll_seconds = settings.session_poll_seconds
+        policy = LivePolicy(database, poll_seconds=poll_seconds, listen_url=listen_url)
+        age = ReplicaAge(sealing_time, policy, clock) if sealing_time is not None else None
         return cls(
             database=database,
             directory=directory,
             hasher=PasswordHasher.from_settings(settings),
             tokens=tokens,
             revocations=Revocations(
-                database, token_lifetime=tokens.lifetime, poll_seconds=poll_seconds, listen_url=listen_url
+                database,
+                token_lifetime=tokens.lifetime,
+                poll_seconds=poll_seconds,
+                listen_url=listen_url,
+                besides=age.refresh if age is not None else None,
             ),
-            policy=LivePolicy(database, poll_seconds=poll_seconds, listen_url=listen_url),
+            policy=policy,
+            replica_age=age,
             refresh_lifetime=timedelta(days=settings.refresh_expiry_days),
             api_keys=api_keys,
         )
@@ -103,8 +120,20 @@ class AuthContext:
         return await self.api_keys.authenticate(credential, address)
 
     def admit(self, principal: Principal, permission: Permission.ValueType) -> Sequence[tuple[str, str]]:
-        """What each answer to the caller says besides, in its headers."""
-        return self._key_warning(principal)
+        """Headers for each answer to the caller. Raises ReplicaTooOldError."""
+        age = self.replica_age.admit(principal.role, permission) if self.replica_age is not None else ()
+        return (*age, *self._key_warning(principal))
+
+    def throttle(self) -> ThrottleRules:
+        """How often a password may be tried now."""
+        policy = self.policy.current
+        return ThrottleRules(
+            free_attempts_per_name=policy.number("sign_in.free_attempts_per_name"),
+            free_attempts_per_address=policy.number("sign_in.free_attempts_per_address"),
+            first_delay=timedelta(seconds=policy.number("sign_in.first_delay_seconds")),
+            longest_delay=timedelta(seconds=policy.number("sign_in.longest_delay_seconds")),
+            window=timedelta(minutes=policy.number("sign_in.window_minutes")),
+        )
 
     def _key_warning(self, principal: Principal) -> Sequence[tuple[str, str]]:
         if principal.key is None:

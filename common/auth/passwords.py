@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self, TypeVar, TypeVarTuple, Unpack
 
 import argon2
 import structlog
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +30,7 @@ class PasswordHasher:
     def __init__(self, *, time_cost: int, memory_kib: int, parallelism: int, threads: int) -> None:
         self._argon2 = argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="argon2")
-        self._nobodys_hash: str | None = None
+        self._nobodys_hash = _nobodys_hash(self._argon2)
 
     @classmethod
     def from_settings(cls, settings: NetworkSettings) -> Self:
@@ -61,8 +64,6 @@ class PasswordHasher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, stored: str | None, password: str) -> bool:
-        if self._nobodys_hash is None:
-            self._nobodys_hash = self._argon2.hash("nobody has this password")
         try:
             self._argon2.verify(stored if stored is not None else self._nobodys_hash, password)
         except InvalidHashError:
@@ -75,3 +76,13 @@ class PasswordHasher:
 
     async def _in_thread(self, function: Callable[[Unpack[Arguments]], Result], *args: *Arguments) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+
+def _nobodys_hash(hasher: argon2.PasswordHasher) -> str:
+    """A hash in today's form that was never computed: no password fits it, and checking one takes as long as ever."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${digest}"

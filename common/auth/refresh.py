@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from common.audit.record import AuditEntry, record
 from common.audit.tables import OK, REFUSED
 from common.auth.issue import issue_pair
-from common.auth.sessions import end_session, session_is_ended, spend_refresh_token, take_refresh_token
+from common.auth.open_sessions import session_is_ended
+from common.auth.refresh_tokens import spend_refresh_token, take_refresh_token
+from common.auth.sessions import end_session
 from common.auth.tokens import refresh_token_hash
 from common.errors import AirlockError, SessionEndedError, TokenExpiredError, TokenInvalidError
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.auth.context import AuthContext, TokenPair
-    from common.auth.sessions import RefreshToken
+    from common.auth.refresh_tokens import RefreshToken
     from common.rpc.caller import Caller
 
 
@@ -39,8 +41,10 @@ async def _refresh(
     if token is None:
         await record(connection, _entry("auth.refresh_refused", None, caller, "unknown"))
         return TokenInvalidError("The refresh token is not one of this network's; sign in again.")
+    # Held before the endings are read, so that whoever changes the user either comes first or ends what is given here.
+    account = await context.directory.hold(connection, token.user_id)
     at = context.clock()
-    if await session_is_ended(connection, token):
+    if await session_is_ended(connection, token.session_id, token.user_id, signed_in_at=token.signed_in_at):
         await record(connection, _entry("auth.refresh_refused", token, caller, "session_ended"))
         return SessionEndedError("This session was ended; sign in again.")
     if token.spent_at is not None:
@@ -50,12 +54,11 @@ async def _refresh(
     if token.expires_at <= at:
         await record(connection, _entry("auth.refresh_refused", token, caller, "expired"))
         return TokenExpiredError("The refresh token's time is over; sign in again.")
-    account = await context.directory.find_by_id(connection, token.user_id)
     if account is None or not account.is_active:
         await record(connection, _entry("auth.refresh_refused", token, caller, "inactive"))
         return SessionEndedError("This session was ended; sign in again.")
     await spend_refresh_token(connection, token.id, at)
-    pair = await issue_pair(connection, context, account, token.session_id, token.signed_in_at)
+    pair = await issue_pair(connection, context, account, token.session_id, token.signed_in_at, caller)
     await record(connection, _entry("auth.refreshed", token, caller, None))
     return pair
 

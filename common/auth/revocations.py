@@ -1,27 +1,31 @@
-"""The ended sessions in memory, so that a token is checked without the database and an ending counts within seconds."""
+"""What was ended or changed, in memory: a token is checked without the database, and an ending counts in seconds."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 
 from common.auth.sessions import CHANNEL
 from common.auth.tables import session_endings
 from common.clock import now
 from common.database.watch import Watch
-from common.errors import SessionEndedError
+from common.errors import SessionEndedError, TokenExpiredError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.auth.tokens import VerifiedToken
     from common.database.transaction import Database
 
-OVERLAP: Final = timedelta(minutes=10)
-"""A row is stamped before its transaction commits; each poll looks this far back again for late ones."""
+MARGIN: Final = timedelta(minutes=10)
+"""How far the clocks of one network may be moved without an ending being forgotten too early."""
+# What was committed when this is read was written by a transaction below it, and what comes later by none below it.
+_UNFINISHED: Final = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 
 class Revocations:
@@ -35,8 +39,12 @@ class Revocations:
         poll_seconds: float = 2.0,
         listen_url: str | None = None,
         clock: Callable[[], datetime] = now,
+        besides: Callable[[AsyncConnection], Awaitable[None]] | None = None,
     ) -> None:
-        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only."""
+        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only.
+
+        `besides` is called at every refresh, for what else is to be as fresh as this.
+        """
         self._database = database
         self._token_lifetime = token_lifetime
         self._watch = Watch(
@@ -45,7 +53,9 @@ class Revocations:
         self._clock = clock
         self._sessions: dict[UUID, datetime] = {}
         self._users: dict[UUID, datetime] = {}
-        self._seen_up_to: datetime | None = None
+        self._changed: dict[UUID, datetime] = {}
+        self._besides = besides
+        self._seen_below: int | None = None
 
     async def start(self) -> None:
         """Loads the table once, failing if the database cannot be read, and then keeps it fresh."""
@@ -56,11 +66,14 @@ class Revocations:
         await self._watch.close()
 
     def check(self, token: VerifiedToken) -> None:
-        """Raises SessionEndedError if the token's session is known to be over."""
+        """Raises SessionEndedError if the token's session is known to be over, TokenExpiredError if it is outdated."""
         principal = token.principal
         ended_at = self._users.get(principal.user_id)
         if principal.session_id in self._sessions or (ended_at is not None and token.signed_in_at <= ended_at):
             raise SessionEndedError("This session was ended; sign in again.")
+        changed_at = self._changed.get(principal.user_id)
+        if changed_at is not None and token.issued_at <= changed_at:
+            raise TokenExpiredError("Your account was changed since this access token was given; refresh it.")
 
     def note_session(self, session_id: UUID, at: datetime) -> None:
         """Counts a session as ended here at once, after its ending was committed by this process."""
@@ -69,18 +82,24 @@ class Revocations:
     async def refresh(self) -> None:
         """Reads what was ended since the last time, and forgets what no living token can name any more."""
         columns = session_endings.c
-        horizon = self._clock() - self._token_lifetime - OVERLAP
-        query = select(columns.session_id, columns.user_id, columns.ended_at).where(columns.ended_at > horizon)
-        if self._seen_up_to is not None:
-            query = query.where(columns.recorded_at > self._seen_up_to - OVERLAP)
+        horizon = self._clock() - self._token_lifetime - MARGIN
+        query = select(columns.session_id, columns.user_id, columns.ended_at, columns.ends_session)
+        query = query.where(columns.ended_at > horizon)
+        if self._seen_below is not None:
+            query = query.where(columns.recorded_by >= self._seen_below)
         async with self._database.engine.connect() as connection:
-            database_time = await connection.scalar(select(func.clock_timestamp()))
+            unfinished = await connection.scalar(_UNFINISHED)
             rows = (await connection.execute(query)).all()
-        self._sessions = {key: at for key, at in self._sessions.items() if at > horizon}
-        self._users = {key: at for key, at in self._users.items() if at > horizon}
-        for session_id, user_id, ended_at in rows:
+            if self._besides is not None:
+                await self._besides(connection)
+        self._sessions, self._users, self._changed = (
+            {key: at for key, at in known.items() if at > horizon}
+            for known in (self._sessions, self._users, self._changed)
+        )
+        for session_id, user_id, ended_at, ends_session in rows:
             if session_id is not None:
                 self._sessions[session_id] = ended_at
             else:
-                self._users[user_id] = max(ended_at, self._users.get(user_id, ended_at))
-        self._seen_up_to = database_time
+                users = self._users if ends_session else self._changed
+                users[user_id] = max(ended_at, users.get(user_id, ended_at))
+        self._seen_below = unfinished

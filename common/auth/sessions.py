@@ -1,14 +1,13 @@
-"""Sessions in the database: refresh tokens by hash, and sessions that were ended before their tokens ran out."""
+"""The endings of sessions: written here, and carried to every process by a table that all of them watch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
-from sqlalchemy import ARRAY, Uuid, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ARRAY, Uuid, delete, exists, func, literal, or_, select
 
-from common.auth.tables import refresh_tokens, session_endings
+from common.auth.tables import refresh_tokens, session_endings, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,113 +18,71 @@ if TYPE_CHECKING:
 
 CHANNEL: Final = "airlock_sessions"
 """The NOTIFY channel that tells every process to look at what was ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """A refresh token's row."""
-
-    id: UUID
-    session_id: UUID
-    user_id: UUID
-    signed_in_at: datetime
-    expires_at: datetime
-    spent_at: datetime | None
-
-
-async def keep_refresh_token(
-    connection: AsyncConnection,
-    *,
-    token_hash: bytes,
-    session_id: UUID,
-    user_id: UUID,
-    signed_in_at: datetime,
-    created_at: datetime,
-    expires_at: datetime,
-) -> None:
-    """Adds a session's next refresh token."""
-    await connection.execute(
-        refresh_tokens.insert().values(
-            id=uuid4(),
-            session_id=session_id,
-            user_id=user_id,
-            token_hash=token_hash,
-            signed_in_at=signed_in_at,
-            created_at=created_at,
-            expires_at=expires_at,
-        )
-    )
-
-
-async def take_refresh_token(connection: AsyncConnection, token_hash: bytes) -> RefreshToken | None:
-    """The token of that hash, spent or not, locked until the transaction ends: of two who present it, one waits."""
-    columns = refresh_tokens.c
-    row = (
-        await connection.execute(
-            select(
-                columns.id,
-                columns.session_id,
-                columns.user_id,
-                columns.signed_in_at,
-                columns.expires_at,
-                columns.spent_at,
-            )
-            .where(columns.token_hash == token_hash)
-            .with_for_update()
-        )
-    ).one_or_none()
-    return RefreshToken(*row) if row is not None else None
-
-
-async def spend_refresh_token(connection: AsyncConnection, token_id: UUID, at: datetime) -> None:
-    """Marks the token as used; presenting it again ends its session."""
-    await connection.execute(update(refresh_tokens).where(refresh_tokens.c.id == token_id).values(spent_at=at))
+MARGIN: Final = timedelta(days=1)
+"""For clocks that were moved."""
 
 
 async def end_session(connection: AsyncConnection, session_id: UUID, *, at: datetime, reason: str) -> None:
     """Ends one session, in every process within seconds of the commit. Twice is harmless."""
-    await connection.execute(session_endings.insert().values(session_id=session_id, ended_at=at, reason=reason))
-    await _announce(connection)
+    await end_sessions(connection, [session_id], at=at, reason=reason)
+
+
+async def end_sessions(connection: AsyncConnection, session_ids: Sequence[UUID], *, at: datetime, reason: str) -> None:
+    """Ends these sessions, each on its own."""
+    await _note(connection, "session_id", session_ids, at=at, reason=reason)
 
 
 async def end_user_sessions(connection: AsyncConnection, user_id: UUID, *, at: datetime, reason: str) -> None:
-    """Ends every session that the user began up to `at`: for deactivation and a new password."""
-    await connection.execute(session_endings.insert().values(user_id=user_id, ended_at=at, reason=reason))
-    await _announce(connection)
+    """Ends every session that the user began up to `at`: for deactivation and a new password.
+
+    `at` is to be taken once the user's row is locked, as it is by whoever opens a session.
+    """
+    await end_sessions_of_users(connection, [user_id], at=at, reason=reason)
 
 
 async def end_sessions_of_users(
     connection: AsyncConnection, user_ids: Sequence[UUID], *, at: datetime, reason: str
 ) -> None:
     """As `end_user_sessions`, for as many users as one likes in one statement."""
-    if user_ids:
-        columns = [literal(at, session_endings.c.ended_at.type), literal(reason, session_endings.c.reason.type)]
-        each = select(func.unnest(literal(list(user_ids), ARRAY(Uuid))), *columns)
-        await connection.execute(session_endings.insert().from_select(["user_id", "ended_at", "reason"], each))
-        await _announce(connection)
+    await _note(connection, "user_id", user_ids, at=at, reason=reason)
 
 
-async def session_is_ended(connection: AsyncConnection, token: RefreshToken) -> bool:
-    """Whether the token's session was ended, by itself or with all of its user's."""
-    columns = session_endings.c
-    ended = exists().where(
-        or_(
-            columns.session_id == token.session_id,
-            (columns.user_id == token.user_id) & (columns.ended_at >= token.signed_in_at),
-        )
-    )
-    return bool(await connection.scalar(select(ended)))
+async def note_changed_claims(connection: AsyncConnection, user_ids: Sequence[UUID], *, at: datetime) -> None:
+    """Makes these users' programs refresh: access tokens given up to `at` are out of date. Their sessions go on.
 
-
-async def forget_sessions(connection: AsyncConnection, before: datetime) -> int:
-    """Deletes refresh tokens that ran out, and endings, before that time; returns how many rows went.
-
-    `before` lies at least one refresh token's lifetime back, so that no living token loses its ending.
+    For a change of what a token says (name, profile type, priority), as many users as one likes in one statement. As
+    with an ending, `at` is to be taken once the users' rows are locked.
     """
-    tokens = await connection.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at < before))
-    endings = await connection.execute(delete(session_endings).where(session_endings.c.ended_at < before))
-    return tokens.rowcount + endings.rowcount
+    await _note(connection, "user_id", user_ids, at=at, reason="claims changed", ends_session=False)
 
 
-async def _announce(connection: AsyncConnection) -> None:
+async def forget_sessions(connection: AsyncConnection, *, at: datetime, token_lifetime: timedelta) -> int:
+    """Deletes sessions and refresh tokens that ran out, and endings that no living token can name; returns how many.
+
+    `token_lifetime` is that of access tokens, of which the database knows nothing.
+    """
+    forgotten = 0
+    for ends_at in (refresh_tokens.c.expires_at, sessions.c.expires_at):
+        forgotten += (await connection.execute(delete(ends_at.table).where(ends_at <= at))).rowcount
+    endings, living = session_endings.c, refresh_tokens.c
+    named = exists().where(or_(living.session_id == endings.session_id, living.user_id == endings.user_id))
+    old = delete(session_endings).where(endings.ended_at <= at - token_lifetime - MARGIN, ~named)
+    return forgotten + (await connection.execute(old)).rowcount
+
+
+async def _note(
+    connection: AsyncConnection,
+    subject: str,
+    ids: Sequence[UUID],
+    *,
+    at: datetime,
+    reason: str,
+    ends_session: bool = True,
+) -> None:
+    if not ids:
+        return
+    values = {"ended_at": at, "reason": reason, "ends_session": ends_session}
+    columns = [literal(value, session_endings.c[name].type) for name, value in values.items()]
+    each = select(func.unnest(literal(list(ids), ARRAY(Uuid))), *columns)
+    await connection.execute(session_endings.insert().from_select([subject, *values], each))
     await connection.execute(select(func.pg_notify(CHANNEL, "")))

@@ -49,6 +49,7 @@ class VerifiedToken:
 
     principal: Principal
     signed_in_at: datetime
+    issued_at: datetime
 
 
 class TokenIssuer:
@@ -81,7 +82,8 @@ class TokenIssuer:
             "sub": str(account.user_id),
             "jti": str(uuid4()),
             "sid": str(session_id),
-            "iat": int(issued_at.timestamp()),
+            # To the microsecond, so that a change of the account a moment earlier does not count against it.
+            "iat": issued_at.timestamp(),
             "exp": int((issued_at + self.lifetime).timestamp()),
             "auth_time": signed_in_at.timestamp(),
             "username": account.username,
@@ -152,6 +154,7 @@ def _verified(claims: dict[str, Any]) -> VerifiedToken:
             profile_type=str(claims.get("profile_type", "")),
         ),
         signed_in_at=datetime.fromtimestamp(float(claims["auth_time"]), UTC),
+        issued_at=datetime.fromtimestamp(float(claims["iat"]), UTC),
     )
 
 

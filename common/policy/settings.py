@@ -63,7 +63,7 @@ _DEFINITIONS: Final = (
         "sign_in.first_delay_seconds", 1, "How long the first one waits; every next twice as long.", 1, 60
     ),
     SettingDefinition("sign_in.longest_delay_seconds", 900, "How long one waits at most.", 1, 86_400),
-    SettingDefinition("sign_in.window_minutes", 15, "After how long without an attempt all is forgotten.", 1, 1440),
+    SettingDefinition("sign_in.window_minutes", 15, "How long failed sign-ins are counted together.", 1, 1440),
     SettingDefinition("api_keys.longest_life_days", 365, "Days that a new key may live.", 1, 3650),
     SettingDefinition("api_keys.warning_days", 14, "How long before its end a key is warned of.", 0, 365),
     SettingDefinition("api_keys.longest_overlap_hours", 168, "Hours that a rotated key may live on.", 0, 8760),

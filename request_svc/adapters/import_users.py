@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from common.auth.sessions import end_sessions_of_users
+from common.auth.sessions import end_sessions_of_users, note_changed_claims
 from common.database.exclusive import wait_for_lock
 from common.policy.records import inherited_names
 from request_svc.adapters.replica_sink import ReplicaSink
@@ -126,6 +126,9 @@ class UserRows:
         gone = set(self._deactivated)
         ended = [user_id for user_id in self._changed_credentials if user_id not in gone]
         await end_sessions_of_users(connection, ended, at=at, reason="credentials_changed")
+        gone.update(ended)
+        changed = [user_id for user_id in self._changed_claims if user_id not in gone]
+        await note_changed_claims(connection, changed, at=at)
 
 
 def users_sinks(clock: Callable[[], datetime]) -> SinkFactory:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, select
 from common.auth.accounts import Account
 from common.database.exclusive import wait_for_lock
 from common.policy.limits import RateLimits, UserLimits
-from request_svc.adapters.tables import users
+from request_svc.adapters.tables import replica_states, users
 from request_svc.domain.user import ReplicatedUser
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 USERS_CHANGE: Final = "users_change"
 """The lock that an import of users holds alone while it ends sessions, and that those who open one share."""
-_SHOWN = tuple(
+USERS_KIND: Final = "users"
+_SHOWN: Final = tuple(
     column
     for column in users.c
     if column.name not in {"hashed_password", "import_batch_id", "missing_since", "row_digest"}
@@ -54,6 +55,8 @@ class SqlUserStore:
 class ReplicaAccounts:
     """`AccountDirectory` on the replica."""
 
+    keeps_passwords = False
+
     async def find_by_username(self, connection: AsyncConnection, username: str) -> Account | None:
         """The account of that name without regard to case; the active one where the replica holds two."""
         statement = (
@@ -80,6 +83,17 @@ class ReplicaAccounts:
 
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps nothing: the replica belongs to the Response Network, and the audit trail tells of the sign-in."""
+
+    async def keep_rehash(self, connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:
+        """Keeps nothing: hashes come with the users bundle."""
+
+
+async def users_sealed_at(connection: AsyncConnection) -> datetime | None:
+    """When the last applied bundle of users was sealed, by the other network's clock; None before the first."""
+    sealed_at: datetime | None = await connection.scalar(
+        select(replica_states.c.sealed_at).where(replica_states.c.kind == USERS_KIND)
+    )
+    return sealed_at
 
 
 def limits_of(row: Row[*tuple[Any, ...]]) -> UserLimits:

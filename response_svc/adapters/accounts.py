@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class MasterAccounts:
     """The account directory over the master's own users."""
 
+    keeps_passwords = True
+
     def __init__(self) -> None:
         self._users = PostgresUsers()
 
@@ -39,6 +41,12 @@ class MasterAccounts:
         """The account with that id, which nobody else can change until the transaction ends."""
         user = await self._users.find(connection, user_id, lock=True)
         return account_of(user) if user is not None else None
+
+    async def keep_rehash(self, connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:
+        """Keeps the same password's new hash, under a revision, since the other network checks passwords by it too."""
+        revision = await self._users.next_revision(connection)
+        values = {"hashed_password": password_hash, "revision": revision}
+        await connection.execute(update(users).where(users.c.id == user_id).values(values))
 
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         """Keeps the time of the sign-in. It is no change that the other network hears of, so no revision is taken."""

@@ -59,6 +59,6 @@ class AdminCheck:
     async def __call__(self) -> str:
         """That there is one."""
         async with self.database.transaction() as transaction:
-            if await PostgresUsers().admin_exists(transaction.connection):
+            if await PostgresUsers().find_admin(transaction.connection) is not None:
                 return "there is one"
         raise HealthError("There is no admin yet. Run `airlock-response create-admin`.")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from common.auth.names import folded
 from common.errors import AlreadyExistsError
+from common.policy.profile_type import profile_type_from
+from common.policy.tables import profile_types
 from response_svc.adapters.tables import revision_counters, users
 from response_svc.domain.user import Role, User
+from response_svc.domain.user_list import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +24,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.policy.limits import EffectiveLimits
+    from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
+
 USERS_KIND = "users"
+NAME = func.lower(users.c.username)
+ORDERS = {
+    "username": NAME,
+    "created_at": users.c.created_at,
+    "updated_at": users.c.updated_at,
+    "last_login": func.coalesce(users.c.last_login, NEVER),
+}
 
 # Made once, since every execution asks for its user.
 FIND = select(users).where(users.c.id == bindparam("user_id"))
@@ -68,29 +82,48 @@ class PostgresUsers:
         return user_of(row) if row is not None else None
 
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
-        """The user of that name, without regard to case."""
-        statement = select(users).where(func.lower(users.c.username) == func.lower(username))
+        """The user of that name, which is folded."""
+        statement = select(users).where(func.lower(users.c.username) == username)
         row = (await connection.execute(statement)).one_or_none()
         return user_of(row) if row is not None else None
 
-    async def list_by_name(
-        self, connection: AsyncConnection, *, prefix: str, is_active: bool | None, after: str | None, limit: int
+    async def page(
+        self,
+        connection: AsyncConnection,
+        *,
+        wanted: UserFilter,
+        order: UserOrder,
+        after: UserPlace | None,
+        limit: int,
     ) -> Sequence[User]:
-        """Up to `limit` users in order of their names in lower case, those after the name `after`."""
-        name = func.lower(users.c.username)
-        statement = select(users).order_by(name).limit(limit)
-        if prefix:
-            statement = statement.where(name.startswith(prefix.lower(), autoescape=True))
-        if is_active is not None:
-            statement = statement.where(users.c.is_active == is_active)
+        """Up to `limit` users in that order, those behind the place `after`."""
+        place = tuple_(ORDERS[order.by], users.c.id)
+        directed = (column.desc() if order.descending else column.asc() for column in place)
+        statement = select(users).order_by(*directed).limit(limit)
+        if wanted.username_prefix:
+            statement = statement.where(NAME.startswith(folded(wanted.username_prefix), autoescape=True))
+        if wanted.is_active is not None:
+            statement = statement.where(users.c.is_active == wanted.is_active)
+        if wanted.role:
+            statement = statement.where(users.c.role == wanted.role)
+        if wanted.profile_type:
+            statement = statement.where(users.c.profile_type == wanted.profile_type)
         if after is not None:
-            statement = statement.where(name > func.lower(after))
+            statement = statement.where(place < tuple(after) if order.descending else place > tuple(after))
         return [user_of(row) for row in await connection.execute(statement)]
 
-    async def admin_exists(self, connection: AsyncConnection) -> bool:
-        """Whether there is an active admin."""
-        statement = select(users.c.id).where(users.c.role == Role.ADMIN.value, users.c.is_active)
-        return (await connection.execute(statement)).first() is not None
+    async def find_admin(self, connection: AsyncConnection) -> User | None:
+        """The active admin."""
+        statement = select(users).where(users.c.role == Role.ADMIN.value, users.c.is_active)
+        row = (await connection.execute(statement)).one_or_none()
+        return user_of(row) if row is not None else None
+
+    async def hold_profile(self, connection: AsyncConnection, name: str) -> EffectiveLimits | None:
+        """The limits of a profile type, which nobody can change or remove until the transaction ends."""
+        columns = profile_types.c
+        held = select(columns.content).where(columns.name == name, ~columns.is_deleted).with_for_update(read=True)
+        content = await connection.scalar(held)
+        return profile_type_from(name, content).limits if content is not None else None
 
 
 def user_of(row: Row[*tuple[Any, ...]]) -> User:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from common.errors import WrongStateError
-from common.policy.limits import RateLimits, UserLimits
+from common.errors import FieldViolation, InvalidFieldError, WrongStateError
+from common.policy.limits import LIMIT_NAMES, RateLimits, UserLimits
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
+
+    from common.policy.limits import EffectiveLimits
+
+ADMIN_PROFILE: Final = "admin"
+"""The profile type that only the admin can have."""
+_USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_EMAIL_LIMIT: Final = 255
 
 
 class Role(StrEnum):
@@ -57,7 +67,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to be made. The password is clear text and never leaves the use case."""
+    """A user to be made. A limit that is None is the profile type's.
+
+    The password is clear text and never leaves the use case.
+    """
 
     username: str
     email: str
@@ -65,18 +78,23 @@ class NewUser:
     full_name: str = ""
     role: Role = Role.USER
     profile_type: str = "basic"
-    rate_limit_per_minute: int = 10
-    rate_limit_per_hour: int = 100
-    rate_limit_per_day: int = 500
-    priority: int = 5
+    rate_limit_per_minute: int | None = None
+    rate_limit_per_hour: int | None = None
+    rate_limit_per_day: int | None = None
+    priority: int | None = None
 
     def __repr__(self) -> str:
         return f"NewUser(username={self.username!r}, role={self.role.value!r})"
 
+    @property
+    def inherits(self) -> tuple[str, ...]:
+        """The limits that are left to the profile type."""
+        return tuple(sorted(name for name in LIMIT_NAMES if getattr(self, name) is None))
+
 
 @dataclass(frozen=True, slots=True)
 class UserChanges:
-    """What to change; None leaves a field as it is."""
+    """What to change; None leaves a field as it is. `inherit` names limits that the profile type decides again."""
 
     email: str | None = None
     full_name: str | None = None
@@ -86,10 +104,37 @@ class UserChanges:
     rate_limit_per_hour: int | None = None
     rate_limit_per_day: int | None = None
     priority: int | None = None
+    inherit: tuple[str, ...] = ()
 
-    def set_fields(self) -> dict[str, object]:
+    def set_fields(self) -> dict[str, Any]:
         """The fields that are to change, by name."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+def checked(new: NewUser) -> NewUser:
+    """The user as he can be made. Raises InvalidFieldError for a name or an address that might be mistaken."""
+    if not _USERNAME.fullmatch(new.username):
+        raise _invalid(
+            "username",
+            "must be plain ASCII: 1 to 100 letters, digits, dots, underscores and hyphens, the first a letter or digit",
+        )
+    check_profile(new.role, new.profile_type)
+    return replace(new, email=checked_email(new.email))
+
+
+def checked_email(email: str) -> str:
+    """The address in the one form in which it is kept and compared, but for case."""
+    normal = unicodedata.normalize("NFKC", email)
+    if not _EMAIL.fullmatch(normal) or len(normal) > _EMAIL_LIMIT:
+        raise _invalid("email", f"must be an e-mail address of at most {_EMAIL_LIMIT} characters")
+    return normal
+
+
+def check_profile(role: Role, profile_type: str) -> None:
+    """Raises InvalidFieldError for the admin's profile type on anybody else."""
+    if profile_type == ADMIN_PROFILE and role is not Role.ADMIN:
+        raise _invalid("profile_type", f"“{ADMIN_PROFILE}” is for the admin only; name another profile type")
 
 
 def changed(user: User, changes: UserChanges) -> User:
@@ -102,8 +147,33 @@ def changed(user: User, changes: UserChanges) -> User:
                 "There is one admin, made by `airlock-response create-admin`; no one can be promoted.",
                 metadata={"state": user.role.value},
             )
-    fields = {name: value for name, value in changes.set_fields().items() if getattr(user, name) != value}
-    return replace(user, **fields) if fields else user  # type: ignore[arg-type]  # the names are UserChanges' own
+    given = changes.set_fields()
+    again = given.pop("inherit", ())
+    if both := [name for name in again if name in given]:
+        raise _invalid("inherit", f"names {both[0]}, to which the same call gives a value; do either")
+    if changes.email is not None:
+        given["email"] = checked_email(changes.email)
+    own = {name for name in LIMIT_NAMES if name in given}
+    given["inherits"] = tuple(sorted({*user.inherits, *again} - own))
+    after = replace(user, **given)
+    check_profile(after.role, after.profile_type)
+    return user if after == user else after
+
+
+def with_limits_of(user: User, profile: EffectiveLimits) -> User:
+    """The user whose inherited limits are spelt out too, for a network that does not know his profile type yet."""
+    values: dict[str, Any] = {
+        "rate_limit_per_minute": profile.rates.per_minute,
+        "rate_limit_per_hour": profile.rates.per_hour,
+        "rate_limit_per_day": profile.rates.per_day,
+        "priority": profile.priority,
+    }
+    return replace(user, **{name: values[name] for name in user.inherits})
+
+
+def claims_changed(before: User, after: User) -> bool:
+    """Whether a token that was given before says what is no longer so."""
+    return (before.profile_type, before.limits) != (after.profile_type, after.limits)
 
 
 def deactivated(user: User) -> User:
@@ -113,3 +183,17 @@ def deactivated(user: User) -> User:
             "The admin cannot be deactivated: no one could manage users any more.", metadata={"state": "admin"}
         )
     return replace(user, is_active=False) if user.is_active else user
+
+
+def reactivated(user: User) -> User:
+    """The user let in again; the same object when he never was shut out."""
+    return user if user.is_active else replace(user, is_active=True)
+
+
+def without_sessions(user: User) -> User:
+    """The user all of whose sessions are to end, on the other network too."""
+    return replace(user, session_version=user.session_version + 1)
+
+
+def _invalid(field: str, cause: str) -> InvalidFieldError:
+    return InvalidFieldError(f"The call breaks a rule: {field} {cause}.", violations=[FieldViolation(field, cause)])

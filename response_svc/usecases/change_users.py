@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from common.audit.record import AuditEntry, record
-from common.auth.sessions import end_user_sessions
+from common.auth.sessions import end_user_sessions, note_changed_claims
 from common.clock import now
-from common.errors import NotFoundError
-from response_svc.domain.user import NewUser, User, UserChanges, changed, deactivated
+from common.errors import FieldViolation, InvalidFieldError, NotFoundError
+from response_svc.domain.user import (
+    NewUser,
+    User,
+    UserChanges,
+    changed,
+    checked,
+    claims_changed,
+    deactivated,
+    reactivated,
+    with_limits_of,
+    without_sessions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
 
     from common.auth.passwords import PasswordHasher
     from common.database.transaction import Database
+    from common.policy.limits import EffectiveLimits
     from common.rpc.caller import Caller
     from response_svc.ports import UserStore
 
@@ -42,12 +54,18 @@ class UserContext:
 
 
 async def create_user(context: UserContext, new: NewUser, *, caller: Caller) -> User:
-    """Makes a user with a fresh id. Raises AlreadyExistsError for a taken name or address."""
+    """Makes a user with a fresh id.
+
+    Raises InvalidFieldError for a name that is not plain or a profile type that is not there, AlreadyExistsError for a
+    taken name or address.
+    """
+    new = checked(new)
     hashed_password = await context.hasher.hash(new.password)
     async with context.database.transaction() as transaction:
         connection = transaction.connection
+        profile = await profile_of(context, connection, new.profile_type)
         revision = await context.users.next_revision(connection)
-        user = user_from(new, hashed_password, revision=revision, at=context.clock())
+        user = user_from(new, hashed_password, profile, revision=revision, at=context.clock())
         await context.users.insert(connection, user)
         transaction.after_commit(context.wake_export)
         await record(connection, entry("user.created", user, caller, {"role": user.role.value}))
@@ -57,8 +75,9 @@ async def create_user(context: UserContext, new: NewUser, *, caller: Caller) -> 
 async def update_user(context: UserContext, user_id: UUID, changes: UserChanges, *, caller: Caller) -> User:
     """Changes what is named and leaves the rest; without a difference nothing is written.
 
-    A new role ends the user's sessions, so that no token keeps the old one. Raises NotFoundError, WrongStateError for
-    the admin's role, AlreadyExistsError for a taken address.
+    A new role ends the user's sessions, so that no token keeps the old one; another profile type or limit makes his
+    programs refresh. Raises NotFoundError, WrongStateError for the admin's role, InvalidFieldError for a profile type
+    that is not there, AlreadyExistsError for a taken address.
     """
     async with context.database.transaction() as transaction:
         connection = transaction.connection
@@ -66,22 +85,26 @@ async def update_user(context: UserContext, user_id: UUID, changes: UserChanges,
         after = changed(before, changes)
         if after is before:
             return before
-        after = await written(context, connection, after)
+        if after.profile_type != before.profile_type or after.inherits != before.inherits:
+            after = with_limits_of(after, await profile_of(context, connection, after.profile_type))
         if after.role is not before.role:
-            await end_user_sessions(connection, user_id, at=context.clock(), reason="role changed")
+            after = await out_of_all_sessions(context, connection, after, reason="role changed")
+        elif claims_changed(before, after):
+            await note_changed_claims(connection, [user_id], at=context.clock())
+        after = await written(context, connection, after)
         transaction.after_commit(context.wake_export)
         await record(connection, entry("user.updated", after, caller, changes.set_fields()))
     return after
 
 
 async def set_password(context: UserContext, user_id: UUID, password: str, *, caller: Caller) -> None:
-    """Sets a password and ends the user's sessions on this network. Raises NotFoundError."""
+    """Sets a password and ends the user's sessions on both networks. Raises NotFoundError."""
     hashed_password = await context.hasher.hash(password)
     async with context.database.transaction() as transaction:
         connection = transaction.connection
-        before = await locked(context, connection, user_id)
-        user = await written(context, connection, replace(before, hashed_password=hashed_password))
-        await end_user_sessions(connection, user_id, at=context.clock(), reason="password set")
+        user = replace(await locked(context, connection, user_id), hashed_password=hashed_password)
+        user = await out_of_all_sessions(context, connection, user, reason="password set")
+        user = await written(context, connection, user)
         transaction.after_commit(context.wake_export)
         await record(connection, entry("user.password_set", user, caller))
 
@@ -94,16 +117,41 @@ async def deactivate_user(context: UserContext, user_id: UUID, *, caller: Caller
         after = deactivated(before)
         if after is before:
             return before
+        after = await out_of_all_sessions(context, connection, after, reason="user deactivated")
         after = await written(context, connection, after)
-        await end_user_sessions(connection, user_id, at=context.clock(), reason="user deactivated")
         transaction.after_commit(context.wake_export)
         await record(connection, entry("user.deactivated", after, caller))
     return after
 
 
-def user_from(new: NewUser, hashed_password: str, *, revision: int, at: datetime) -> User:
+async def reactivate_user(context: UserContext, user_id: UUID, *, caller: Caller) -> User:
+    """Lets a user in again; doing it again changes nothing. What ended with his deactivation stays ended."""
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        before = await locked(context, connection, user_id)
+        after = reactivated(before)
+        if after is before:
+            return before
+        after = await written(context, connection, after)
+        transaction.after_commit(context.wake_export)
+        await record(connection, entry("user.reactivated", after, caller))
+    return after
+
+
+async def end_sessions(context: UserContext, user_id: UUID, *, caller: Caller) -> None:
+    """Ends all sessions of a user, on the other network with the next bundle. Raises NotFoundError."""
+    async with context.database.transaction() as transaction:
+        connection = transaction.connection
+        user = await locked(context, connection, user_id)
+        user = await out_of_all_sessions(context, connection, user, reason="ended by the admin")
+        user = await written(context, connection, user)
+        transaction.after_commit(context.wake_export)
+        await record(connection, entry("user.sessions_ended", user, caller))
+
+
+def user_from(new: NewUser, hashed_password: str, profile: EffectiveLimits, *, revision: int, at: datetime) -> User:
     """The user that is to be inserted, with an id that both networks will use."""
-    return User(
+    user = User(
         id=uuid4(),
         username=new.username,
         email=new.email,
@@ -111,15 +159,34 @@ def user_from(new: NewUser, hashed_password: str, *, revision: int, at: datetime
         full_name=new.full_name,
         role=new.role,
         profile_type=new.profile_type,
-        rate_limit_per_minute=new.rate_limit_per_minute,
-        rate_limit_per_hour=new.rate_limit_per_hour,
-        rate_limit_per_day=new.rate_limit_per_day,
-        priority=new.priority,
+        rate_limit_per_minute=new.rate_limit_per_minute or 0,
+        rate_limit_per_hour=new.rate_limit_per_hour or 0,
+        rate_limit_per_day=new.rate_limit_per_day or 0,
+        priority=new.priority or 0,
         is_active=True,
         revision=revision,
         created_at=at,
         updated_at=at,
+        inherits=new.inherits,
     )
+    return with_limits_of(user, profile)
+
+
+async def profile_of(context: UserContext, connection: AsyncConnection, name: str) -> EffectiveLimits:
+    """The limits of a profile type, which stays until the transaction ends. Raises InvalidFieldError for none."""
+    profile = await context.users.hold_profile(connection, name)
+    if profile is None:
+        cause = f"“{name}” is no profile type; `GET /api/v1/admin/profile-types` lists those there are"
+        raise InvalidFieldError(
+            f"The call breaks a rule: profile_type {cause}.", violations=[FieldViolation("profile_type", cause)]
+        )
+    return profile
+
+
+async def out_of_all_sessions(context: UserContext, connection: AsyncConnection, user: User, *, reason: str) -> User:
+    """Ends the sessions of a user who is held; once he is written, those on the other network end with his bundle."""
+    await end_user_sessions(connection, user.id, at=context.clock(), reason=reason)
+    return without_sessions(user)
 
 
 async def locked(context: UserContext, connection: AsyncConnection, user_id: UUID) -> User:

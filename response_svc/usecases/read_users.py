@@ -1,4 +1,4 @@
-"""Reading users: one by id, or a page of them in order of their names."""
+"""Reading users: one by id, or a page of them in an order of one's choice."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from response_svc.domain.user import User
+    from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
     from response_svc.usecases.change_users import UserContext
 
 
@@ -25,14 +26,11 @@ async def get_user(context: UserContext, user_id: UUID) -> User:
 
 
 async def list_users(
-    context: UserContext, *, prefix: str, is_active: bool | None, after: str | None, limit: int
+    context: UserContext, *, wanted: UserFilter, order: UserOrder, after: UserPlace | None, limit: int
 ) -> tuple[Sequence[User], bool]:
-    """Up to `limit` users in order of their names without regard to case, and whether there are more.
-
-    They are those after the name `after`, whose names begin with `prefix`.
-    """
+    """Up to `limit` users behind the place `after` in that order, and whether there are more."""
     async with context.database.transaction() as transaction:
-        users = await context.users.list_by_name(
-            transaction.connection, prefix=prefix, is_active=is_active, after=after, limit=limit + 1
+        users = await context.users.page(
+            transaction.connection, wanted=wanted, order=order, after=after, limit=limit + 1
         )
     return users[:limit], len(users) > limit

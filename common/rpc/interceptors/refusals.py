@@ -29,17 +29,19 @@ AUDITED: Final = frozenset(
         reasons.ERROR_REASON_PERMISSION_MISSING,
         reasons.ERROR_REASON_INDEX_NOT_ALLOWED,
         reasons.ERROR_REASON_RATE_LIMITED,
+        reasons.ERROR_REASON_REPLICA_TOO_OLD,
     }
 )
 """CREDENTIALS_WRONG is not among them: signing in writes that itself, in its own transaction."""
 _WRITTEN_BY_THE_CALL: Final = {
+    "/airlock.auth.v1.AuthService/Login": frozenset({reasons.ERROR_REASON_REPLICA_TOO_OLD}),
     "/airlock.auth.v1.AuthService/RefreshToken": frozenset(
         {
             reasons.ERROR_REASON_TOKEN_INVALID,
             reasons.ERROR_REASON_TOKEN_EXPIRED,
             reasons.ERROR_REASON_SESSION_ENDED,
         }
-    )
+    ),
 }
 
 

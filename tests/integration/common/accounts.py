@@ -23,6 +23,7 @@ CALLER = Caller(request_id="6f1c0e3e-9d4f-4a39-8d3a-0d3a7c1b2a10", address="192.
 class Accounts:
     """An AccountDirectory that remembers who signed in."""
 
+    keeps_passwords: bool = False
     by_id: dict[UUID, Account] = field(default_factory=dict)
     logins: list[tuple[UUID, datetime]] = field(default_factory=list)
 
@@ -34,7 +35,7 @@ class Accounts:
         self.by_id[user_id] = replace(self.by_id[user_id], **changes)  # type: ignore[arg-type] # Named by the tests.
 
     async def find_by_username(self, connection: AsyncConnection, username: str) -> Account | None:
-        found = (account for account in self.by_id.values() if account.username.lower() == username.lower())
+        found = (account for account in self.by_id.values() if account.username.lower() == username)
         return next(found, None)
 
     async def find_by_id(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
@@ -42,6 +43,9 @@ class Accounts:
 
     async def hold(self, connection: AsyncConnection, user_id: UUID) -> Account | None:
         return self.by_id.get(user_id)
+
+    async def keep_rehash(self, connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:
+        self.change(user_id, password_hash=password_hash)
 
     async def record_login(self, connection: AsyncConnection, user_id: UUID, at: datetime) -> None:
         self.logins.append((user_id, at))

@@ -88,7 +88,10 @@ class Names:
     def __init__(self, rates: RateLimits) -> None:
         self.rates = rates
 
-    def authenticate(self, token: str) -> Principal:
+    def admit(self, principal: Principal, permission: object) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    async def identify(self, token: str, _address: str | None) -> Principal:
         if token == "wrong":
             raise TokenInvalidError("No.")
         return Principal(

@@ -6,19 +6,24 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
 from common.audit.tables import audit_logs
+from common.auth.passwords import PasswordHasher
 from common.auth.refresh import refresh
+from common.auth.replica_age import ReplicaAge
 from common.auth.revocations import Revocations
-from common.auth.sessions import end_user_sessions, forget_sessions
+from common.auth.sessions import end_sessions_of_users, end_user_sessions, forget_sessions, note_changed_claims
 from common.auth.sign_in import sign_in
 from common.auth.sign_out import sign_out
 from common.auth.tables import refresh_tokens, session_endings
+from common.database.transaction import Database
 from common.errors import (
     CredentialsWrongError,
+    ReplicaTooOldError,
     SessionEndedError,
     TokenExpiredError,
     TokenInvalidError,
@@ -26,9 +31,12 @@ from common.errors import (
 from tests.integration.common.accounts import CALLER, PASSWORD
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from common.auth.accounts import Account
     from common.auth.context import AuthContext, TokenPair
-    from common.database.transaction import Database
     from tests.integration.common.accounts import Accounts
 
 
@@ -197,6 +205,22 @@ async def test_a_process_that_starts_later_knows_what_was_ended(auth: AuthContex
         later.check(token)
 
 
+async def test_an_ending_that_is_committed_late_is_seen(auth: AuthContext, sara: Account) -> None:
+    token = auth.tokens.verify((await signed_in(auth)).access_token)
+    await auth.revocations.refresh()
+    async with auth.database.transaction() as late:
+        await end_user_sessions(late.connection, sara.user_id, at=datetime.now(UTC), reason="test")
+        # Meanwhile others end theirs, and this process looks.
+        for _ in range(3):
+            async with auth.database.transaction() as transaction:
+                await end_user_sessions(transaction.connection, uuid4(), at=datetime.now(UTC), reason="test")
+            await auth.revocations.refresh()
+        auth.revocations.check(token)
+    await auth.revocations.refresh()
+    with pytest.raises(SessionEndedError):
+        auth.revocations.check(token)
+
+
 async def test_a_lost_database_does_not_stop_the_polling(auth: AuthContext, sara: Account) -> None:
     await auth.revocations.start()
     token = auth.tokens.verify((await signed_in(auth)).access_token)
@@ -215,6 +239,130 @@ async def test_only_what_can_name_no_living_token_is_forgotten(auth: AuthContext
     await signed_in(auth)
     await end_all(auth, sara)
     async with auth.database.transaction() as transaction:
-        assert await forget_sessions(transaction.connection, datetime.now(UTC) - timedelta(days=7)) == 0
-        assert await forget_sessions(transaction.connection, datetime.now(UTC) + timedelta(days=8)) == 2
+        connection, hour = transaction.connection, timedelta(hours=1)
+        assert await forget_sessions(connection, at=datetime.now(UTC) + timedelta(days=6), token_lifetime=hour) == 0
+        # The token, the session and its ending.
+        assert await forget_sessions(connection, at=datetime.now(UTC) + timedelta(days=8), token_lifetime=hour) == 3
         assert (await transaction.connection.execute(select(session_endings))).first() is None
+
+
+async def note_change(auth: AuthContext, *user_ids: UUID) -> None:
+    async with auth.database.transaction() as transaction:
+        await note_changed_claims(transaction.connection, user_ids, at=datetime.now(UTC))
+
+
+async def test_after_a_change_of_the_account_old_tokens_are_refreshed_and_the_session_goes_on(
+    auth: AuthContext, accounts: Accounts, sara: Account
+) -> None:
+    pair = await signed_in(auth)
+    accounts.change(sara.user_id, profile_type="premium")
+    await note_change(auth, sara.user_id)
+    await auth.revocations.refresh()
+    with pytest.raises(TokenExpiredError, match="refresh"):
+        auth.authenticate(pair.access_token)
+    # Within the same second, too.
+    fresh = await refresh(auth, refresh_token=pair.refresh_token, caller=CALLER)
+    assert auth.authenticate(fresh.access_token).profile_type == "premium"
+    assert fresh.session_id == pair.session_id
+
+
+async def test_changes_and_endings_of_very_many_users_are_one_statement_each(auth: AuthContext, sara: Account) -> None:
+    token = auth.tokens.verify((await signed_in(auth)).access_token)
+    many = [uuid4() for _ in range(50_000)]
+    await note_change(auth, *many, sara.user_id)
+    await auth.revocations.refresh()
+    with pytest.raises(TokenExpiredError):
+        auth.revocations.check(token)
+    async with auth.database.transaction() as transaction:
+        await end_sessions_of_users(transaction.connection, [*many, sara.user_id], at=datetime.now(UTC), reason="test")
+        await end_sessions_of_users(transaction.connection, [], at=datetime.now(UTC), reason="test")
+    await auth.revocations.refresh()
+    with pytest.raises(SessionEndedError):
+        auth.revocations.check(token)
+
+
+async def test_a_hash_of_other_costs_is_replaced_at_the_next_sign_in_and_ends_nothing(
+    auth: AuthContext, accounts: Accounts, sara: Account
+) -> None:
+    accounts.keeps_passwords = True
+    before = await signed_in(auth)
+    dearer = replace(auth, hasher=PasswordHasher(time_cost=2, memory_kib=16, parallelism=1, threads=2))
+    # Two at once: the second finds another hash than it checked, and looks again.
+    pairs = await asyncio.gather(signed_in(dearer), signed_in(dearer))
+    dearer.hasher.close()
+    assert not dearer.hasher.needs_rehash(accounts.by_id[sara.user_id].password_hash)
+    await auth.revocations.refresh()
+    assert all(auth.authenticate(pair.access_token) for pair in (before, *pairs))
+
+
+async def test_a_copy_of_a_hash_is_never_replaced(auth: AuthContext, accounts: Accounts, sara: Account) -> None:
+    dearer = replace(auth, hasher=PasswordHasher(time_cost=2, memory_kib=16, parallelism=1, threads=2))
+    await signed_in(dearer)
+    dearer.hasher.close()
+    assert accounts.by_id[sara.user_id].password_hash == sara.password_hash
+
+
+async def test_two_processes_that_refresh_with_one_token_lose_the_session(auth: AuthContext, database_url: str) -> None:
+    elsewhere = Database(database_url)
+    pair = await signed_in(auth)
+    outcomes = await asyncio.gather(
+        *(
+            refresh(context, refresh_token=pair.refresh_token, caller=CALLER)
+            for context in (auth, replace(auth, database=elsewhere))
+        ),
+        return_exceptions=True,
+    )
+    await elsewhere.close()
+    (winner,) = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    (loser,) = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert isinstance(loser, SessionEndedError)
+    with pytest.raises(SessionEndedError):
+        await refresh(auth, refresh_token=winner.refresh_token, caller=CALLER)
+
+
+async def test_an_old_copy_of_the_users_lets_nobody_new_in_and_says_so_only_to_who_knows_his_password(
+    auth: AuthContext, sara: Account
+) -> None:
+    async def a_month_ago(_connection: AsyncConnection) -> datetime:
+        return datetime.now(UTC) - timedelta(days=31)
+
+    open_before = await signed_in(auth)
+    age = ReplicaAge(a_month_ago, auth.policy, auth.clock)
+    old = replace(auth, replica_age=age, revocations=Revocations(auth.database, token_lifetime=timedelta(hours=1)))
+    async with auth.database.transaction() as transaction:
+        await age.refresh(transaction.connection)
+    with pytest.raises(ReplicaTooOldError):
+        await signed_in(old)
+    with pytest.raises(CredentialsWrongError):
+        await signed_in(old, "wrong")
+    assert await refresh(old, refresh_token=open_before.refresh_token, caller=CALLER)
+    assert [(row.action, row.metadata.get("cause")) for row in await trail(auth)][1:3] == [
+        ("auth.sign_in_refused", "replica_too_old"),
+        ("auth.sign_in_refused", None),
+    ]
+
+
+HOSTILE = [
+    "sara' OR '1'='1",
+    "'; DROP TABLE users; --",
+    "sara\r\nlevel=error forged line",
+    '{"username": "sara"}',
+    "%",
+    "sara\N{RIGHT-TO-LEFT OVERRIDE}nimda",
+    "x" * 100,
+    "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 100,
+    "\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_text_is_data_everywhere(auth: AuthContext, text: str) -> None:
+    hostile = replace(CALLER, user_agent=text)
+    with pytest.raises(CredentialsWrongError):
+        await sign_in(auth, username=text, password=text, caller=hostile)
+    with pytest.raises(TokenInvalidError):
+        await refresh(auth, refresh_token=text, caller=hostile)
+    refused, unknown = await trail(auth)
+    assert (refused.metadata["username"], refused.user_agent) == (text, text)
+    assert (unknown.action, unknown.user_agent) == ("auth.refresh_refused", text)
+    assert auth.authenticate((await signed_in(auth)).access_token)

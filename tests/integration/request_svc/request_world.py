@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -163,6 +163,7 @@ class World:
     responses: SqlResponseStore = field(default_factory=SqlResponseStore)
     source: RequestExportSource = field(default_factory=RequestExportSource)
     writer: GroupedRequestWriter = field(init=False)
+    users_sealed_at: datetime = NOW + timedelta(minutes=30)
     incoming: int = 0
     outgoing: int = 0
 
@@ -269,7 +270,7 @@ class World:
         self, transaction: Transaction, records: Sequence[Record | ResultChunk], sequence: int | None = None
     ) -> dict[str, int]:
         """An import of users up to its commit."""
-        batch = self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence)
+        batch = replace(self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence), sealed_at=self.users_sealed_at)
         return await self._apply(transaction, users_sinks(lambda: datetime.now(UTC))(batch), batch, records)
 
     async def import_policy(

@@ -134,7 +134,7 @@ async def test_two_users_may_exchange_their_names_in_one_bundle(world: World) ->
     bundle = users_bundle([sara, omid])
     assert await world.import_users(bundle) == {"imported": 0, "updated": 2}
     async with world.database.transaction() as transaction:
-        account = await ReplicaAccounts().find_by_username(transaction.connection, "OMID")
+        account = await ReplicaAccounts().find_by_username(transaction.connection, "omid")
     assert account is not None
     assert account.user_id == user_id("sara")
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from common.auth.context import AuthContext
 from common.auth.passwords import PasswordHasher
+from common.auth.revocations import Revocations
+from common.auth.tokens import TokenIssuer
 from common.batches.steps import no_steps
 from common.database.transaction import Database
+from common.policy.live import LivePolicy
+from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
@@ -48,6 +54,22 @@ async def database(postgres_server: EmbeddedPostgres, migrated: str) -> AsyncIte
 def user_context(database: Database) -> UserContext:
     """The use cases of users, with hashes that cost nothing."""
     return UserContext(database, PostgresUsers(), PasswordHasher.cheapest())
+
+
+@pytest.fixture
+async def auth(database: Database, user_context: UserContext) -> AsyncIterator[AuthContext]:
+    """This network's sign-in, not started."""
+    tokens = TokenIssuer(network="response", secret="0123456789" * 4, lifetime=timedelta(hours=1))
+    made = AuthContext(
+        database=database,
+        directory=MasterAccounts(),
+        hasher=user_context.hasher,
+        tokens=tokens,
+        revocations=Revocations(database, token_lifetime=tokens.lifetime, poll_seconds=0.2),
+        policy=LivePolicy(database, poll_seconds=0.2),
+    )
+    yield made
+    await made.close()
 
 
 @pytest.fixture

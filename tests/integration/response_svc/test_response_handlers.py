@@ -18,6 +18,7 @@ from response_svc.usecases.execute_next import execute_next
 from tests.integration.response_svc.world import START, Arrivals, cancellation, id_of, make_user, micros, question
 
 if TYPE_CHECKING:
+    from common.auth.context import AuthContext
     from common.database.transaction import Database
     from response_svc.usecases.change_users import UserContext
     from response_svc.usecases.execute_next import ExecutionContext
@@ -26,8 +27,8 @@ CALL = cast("Any", None)
 
 
 @pytest.fixture
-def user_handler(user_context: UserContext) -> UserHandler:
-    return UserHandler(user_context)
+def user_handler(user_context: UserContext, auth: AuthContext) -> UserHandler:
+    return UserHandler(user_context, auth)
 
 
 @pytest.fixture

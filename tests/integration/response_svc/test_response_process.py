@@ -122,6 +122,60 @@ class TestCreateAdmin:
         assert admins(migrated_url) == []
 
 
+def passwords_fit(url: str, password: str) -> bool:
+    with psycopg.connect(url) as connection:
+        [row] = connection.execute("SELECT hashed_password FROM users WHERE role = 'admin'").fetchall()
+    return asyncio.run(PasswordHasher.cheapest().verify(row[0], password))
+
+
+@pytest.mark.usefixtures("environment")
+class TestResetAdminPassword:
+    def test_it_sets_the_password_ends_the_sessions_and_is_audited(self, migrated_url: str, tmp_path: Path) -> None:
+        assert CliRunner().invoke(cli, ["create-admin"], env={"ADMIN_PASSWORD": PASSWORD}).exit_code == 0
+        (tmp_path / "password").write_text("the forgotten one\n")
+        result = CliRunner().invoke(cli, ["reset-admin-password", "--password-file", str(tmp_path / "password")])
+        assert result.exit_code == 0, result.output
+        assert "forgotten" not in result.output
+        assert passwords_fit(migrated_url, "the forgotten one")
+        with psycopg.connect(migrated_url) as connection:
+            assert connection.execute("SELECT session_version, revision FROM users").fetchall() == [(1, 2)]
+            assert connection.execute("SELECT reason FROM session_endings").fetchall() == [
+                ("password reset on the host",)
+            ]
+            actions = connection.execute("SELECT action FROM audit_logs ORDER BY id").fetchall()
+        assert actions == [("user.created",), ("user.password_reset_on_host",)]
+
+    def test_without_an_admin_it_says_how_to_make_one(self) -> None:
+        result = CliRunner().invoke(cli, ["reset-admin-password"], env={"ADMIN_PASSWORD": PASSWORD})
+        assert result.exit_code == 1
+        assert "airlock-response create-admin" in result.output
+
+    def test_a_short_password_is_refused(self, migrated_url: str) -> None:
+        assert CliRunner().invoke(cli, ["create-admin"], env={"ADMIN_PASSWORD": PASSWORD}).exit_code == 0
+        assert CliRunner().invoke(cli, ["reset-admin-password"], env={"ADMIN_PASSWORD": "short"}).exit_code == 1
+        assert passwords_fit(migrated_url, PASSWORD)
+
+
+@pytest.mark.usefixtures("environment")
+def test_of_two_create_admin_at_once_from_two_processes_one_makes_him(migrated_url: str) -> None:
+    program = "import sys; from response_svc.cli import main; sys.argv = ['airlock-response', *sys.argv[1:]]; main()"
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "ADMIN_PASSWORD": PASSWORD}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, "create-admin", "--username", name, "--email", f"{name}@example.org"],
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("first", "second")
+    ]
+    said = [process.communicate(timeout=60)[1] for process in started]
+    assert sorted(process.returncode for process in started) == [0, 1]
+    assert "there can only be one" in "".join(said)
+    assert len(admins(migrated_url)) == 1
+
+
 @pytest.mark.usefixtures("environment")
 def test_check_says_that_there_is_no_admin_yet_and_how_to_make_one() -> None:
     result = CliRunner().invoke(cli, ["check", "--plain"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -13,12 +13,13 @@ from common.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from common.rpc.caller import current_caller
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.users import PostgresUsers
-from response_svc.domain.user import Role, UserChanges
+from response_svc.domain.user import Role, User, UserChanges
+from response_svc.domain.user_list import UserFilter, UserOrder, place_of
 from response_svc.usecases.change_users import create_user, deactivate_user, set_password, update_user, user_from
 from response_svc.usecases.create_admin import create_admin
 from response_svc.usecases.read_users import get_user, list_users
 from tests.integration.common.signing_in import a_deactivation_meanwhile_shuts_out
-from tests.integration.response_svc.world import START, NewUser, make_user, rows
+from tests.integration.response_svc.world import BASIC, START, NewUser, make_user, rows
 
 if TYPE_CHECKING:
     from common.database.transaction import Database, Transaction
@@ -117,20 +118,25 @@ async def test_a_later_revision_waits_until_the_earlier_one_is_committed(
         async with asyncio.timeout(10):
             while not await rows(database, waiting):
                 assert not overtaking.done()
-        await users.insert(connection, user_from(new, "$argon2id$", revision=revision, at=START))
+        await users.insert(connection, user_from(new, "$argon2id$", BASIC, revision=revision, at=START))
     assert (revision, (await overtaking).revision) == (1, 2)
 
 
 async def test_users_are_listed_by_name_in_pages(user_context: UserContext) -> None:
-    for name in ("Zahra", "ali", "Babak", "banu"):
-        await make_user(user_context, name)
-    first, more = await list_users(user_context, prefix="", is_active=None, after=None, limit=3)
-    assert ([user.username for user in first], more) == (["ali", "Babak", "banu"], True)
-    rest, more = await list_users(user_context, prefix="", is_active=None, after="banu", limit=3)
-    assert ([user.username for user in rest], more) == (["Zahra"], False)
-    found, _ = await list_users(user_context, prefix="BA", is_active=True, after=None, limit=9)
-    assert [user.username for user in found] == ["Babak", "banu"]
-    assert await list_users(user_context, prefix="", is_active=False, after=None, limit=9) == ([], False)
+    made = {name: await make_user(user_context, name) for name in ("Zahra", "ali", "Babak", "banu")}
+
+    async def listed(after: User | None = None, **wanted: Any) -> tuple[list[str], bool]:
+        place = place_of(after, UserOrder()) if after is not None else None
+        found, more = await list_users(
+            user_context, wanted=UserFilter(**wanted), order=UserOrder(), after=place, limit=3
+        )
+        return [user.username for user in found], more
+
+    assert await listed() == (["ali", "Babak", "banu"], True)
+    assert await listed(made["banu"]) == (["Zahra"], False)
+    assert await listed(username_prefix="BA", is_active=True) == (["Babak", "banu"], False)
+    assert await listed(username_prefix="b%") == ([], False)
+    assert await listed(is_active=False) == ([], False)
 
 
 async def test_one_who_is_deactivated_while_he_signs_in_stays_outside(

@@ -13,6 +13,8 @@ from airlock.search.v1.search_pb2 import Search
 from sqlalchemy import text
 
 from common.batches.ports import IncomingBatch, OutgoingBatch
+from common.policy import limits as policy_limits
+from common.policy.limits import effective
 from common.rpc.caller import current_caller
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.domain.user import NewUser, User
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from response_svc.usecases.execute_next import ExecutionContext
 
 BODY = b'{"took":3,"hits":{"total":{"value":9007199254740993},"hits":[]}}'
+BASIC = effective(policy_limits.BASIC, None)
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,36 @@ def test_the_request_network_offers_no_way_to_create_a_user() -> None:
         for name, options in methods("request").items()
         if options.Extensions[permission_pb2.requires] == permission_pb2.PERMISSION_MANAGE_USERS
     ]
+
+
+NAMES_OF_CHANGES = re.compile("User|Password|Account|Admin|Role|ProfileType", re.IGNORECASE)
+READING = re.compile("Get|List|Watch")
+
+
+def test_no_method_of_the_request_network_makes_or_changes_users_or_passwords() -> None:
+    """Its sign-in changes sessions, and nothing else that concerns a user can be called but to read it."""
+    about_users = {
+        name.rpartition(".")[2] for name in methods("request") if NAMES_OF_CHANGES.search(name.split(".")[-1])
+    }
+    assert about_users == {"ListUsers", "GetUser"}
+    replica = [name.rpartition(".")[2] for name in methods("request") if "UserReplicaService" in name]
+    assert replica
+    assert all(READING.match(name) for name in replica)
+    served = {name.rpartition(".")[0] for name in methods("request")}
+    assert "airlock.response.v1.UserService" not in served
+
+
+def test_no_field_of_the_request_networks_calls_takes_a_password_but_that_of_sign_in() -> None:
+    files = descriptor_pb2.FileDescriptorSet.FromString((DESCRIPTORS / "request.binpb").read_bytes())
+    holding = {
+        f"{message.name}.{field.name}"
+        for file in files.file
+        if file.package.startswith("airlock.") and "bundle" not in file.package
+        for message in file.message_type
+        for field in message.field
+        if "password" in field.name
+    }
+    assert holding == {"LoginRequest.password"}
 
 
 def test_only_the_admin_manages_users() -> None:

@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/auth/v1/auth_service.proto\x12\x0f\x61irlock.auth.v1\x1a\x1e\x61irlock/common/v1/budget.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x12\n\ntoken_type\x18\x03 \x01(\t\x12\x12\n\nexpires_in\x18\x04 \x01(\r\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1b\n\x08username\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\";\n\rLoginResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"8\n\x13RefreshTokenRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x04\"B\n\x14RefreshTokenResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x12\n\x10GetCallerRequest\"\xe0\x01\n\x11GetCallerResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x14\n\x0cprofile_type\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x32\n\x0bpermissions\x18\x07 \x03(\x0e\x32\x1d.airlock.common.v1.Permission\x12+\n\x07\x61pi_key\x18\n \x01(\x0b\x32\x1a.airlock.auth.v1.CallerKey\"U\n\tCallerKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe3\x03\n\x0b\x41uthService\x12i\n\x05Login\x12\x1d.airlock.auth.v1.LoginRequest\x1a\x1e.airlock.auth.v1.LoginResponse\"!\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12\x80\x01\n\x0cRefreshToken\x12$.airlock.auth.v1.RefreshTokenRequest\x1a%.airlock.auth.v1.RefreshTokenResponse\"#\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/auth/refresh:\x01*\x12q\n\x06Logout\x12\x1e.airlock.auth.v1.LogoutRequest\x1a\x1f.airlock.auth.v1.LogoutResponse\"&\xa8\xd4\x18\x02\xb0\xd4\x18\x03\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12s\n\tGetCaller\x12!.airlock.auth.v1.GetCallerRequest\x1a\".airlock.auth.v1.GetCallerResponse\"\x1f\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/meb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/auth/v1/auth_service.proto\x12\x0f\x61irlock.auth.v1\x1a\x1e\x61irlock/common/v1/budget.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x12\n\ntoken_type\x18\x03 \x01(\t\x12\x12\n\nexpires_in\x18\x04 \x01(\r\x12\x36\n\x12refresh_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cLoginRequest\x12\x1b\n\x08username\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\";\n\rLoginResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"8\n\x13RefreshTokenRequest\x12!\n\rrefresh_token\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x04\"B\n\x14RefreshTokenResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.airlock.auth.v1.TokenPair\"\x0f\n\rLogoutRequest\"\x10\n\x0eLogoutResponse\"\x12\n\x10GetCallerRequest\"\x9a\x02\n\x11GetCallerResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x14\n\x0cprofile_type\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x32\n\x0bpermissions\x18\x07 \x03(\x0e\x32\x1d.airlock.common.v1.Permission\x12 \n\x13replica_age_seconds\x18\x08 \x01(\x04H\x00\x88\x01\x01\x12+\n\x07\x61pi_key\x18\n \x01(\x0b\x32\x1a.airlock.auth.v1.CallerKeyB\x16\n\x14_replica_age_seconds\"U\n\tCallerKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"[\n\x14ListSessionsResponse\x12*\n\x08sessions\x18\x01 \x03(\x0b\x32\x18.airlock.auth.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdf\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x0csigned_in_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crefreshed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x12\n\nuser_agent\x18\x06 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x07 \x01(\x08\")\n\x11\x45ndSessionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x14\n\x12\x45ndSessionResponse\"-\n\x15\x45ndAllSessionsRequest\x12\x14\n\x0ckeep_current\x18\x01 \x01(\x08\"\'\n\x16\x45ndAllSessionsResponse\x12\r\n\x05\x65nded\x18\x01 \x01(\r2\xfb\x06\n\x0b\x41uthService\x12i\n\x05Login\x12\x1d.airlock.auth.v1.LoginRequest\x1a\x1e.airlock.auth.v1.LoginResponse\"!\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/api/v1/auth/login:\x01*\x12\x80\x01\n\x0cRefreshToken\x12$.airlock.auth.v1.RefreshTokenRequest\x1a%.airlock.auth.v1.RefreshTokenResponse\"#\xa8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/auth/refresh:\x01*\x12q\n\x06Logout\x12\x1e.airlock.auth.v1.LogoutRequest\x1a\x1f.airlock.auth.v1.LogoutResponse\"&\xa8\xd4\x18\x02\xb0\xd4\x18\x03\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/auth/logout:\x01*\x12~\n\x0cListSessions\x12$.airlock.auth.v1.ListSessionsRequest\x1a%.airlock.auth.v1.ListSessionsResponse\"!\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/auth/sessions\x12\x84\x01\n\nEndSession\x12\".airlock.auth.v1.EndSessionRequest\x1a#.airlock.auth.v1.EndSessionResponse\"-\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02#\"\x1e/api/v1/auth/sessions/{id}:end:\x01*\x12\x8e\x01\n\x0e\x45ndAllSessions\x12&.airlock.auth.v1.EndAllSessionsRequest\x1a\'.airlock.auth.v1.EndAllSessionsResponse\"+\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/auth/sessions:endAll:\x01*\x12s\n\tGetCaller\x12!.airlock.auth.v1.GetCallerRequest\x1a\".airlock.auth.v1.GetCallerResponse\"\x1f\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/auth/meb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +42,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGINREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\001(\200\010'
   _globals['_REFRESHTOKENREQUEST'].fields_by_name['refresh_token']._loaded_options = None
   _globals['_REFRESHTOKENREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\272H\007r\005\020\001(\200\004'
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\310\001'
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSESSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
+  _globals['_ENDSESSIONREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_ENDSESSIONREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_AUTHSERVICE'].methods_by_name['Login']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['Login']._serialized_options = b'\250\324\030\001\202\323\344\223\002\027\"\022/api/v1/auth/login:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['RefreshToken']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['RefreshToken']._serialized_options = b'\250\324\030\001\202\323\344\223\002\031\"\024/api/v1/auth/refresh:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['Logout']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['Logout']._serialized_options = b'\250\324\030\002\260\324\030\003\202\323\344\223\002\030\"\023/api/v1/auth/logout:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['ListSessions']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\250\324\030\002\202\323\344\223\002\027\022\025/api/v1/auth/sessions'
+  _globals['_AUTHSERVICE'].methods_by_name['EndSession']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['EndSession']._serialized_options = b'\250\324\030\002\202\323\344\223\002#\"\036/api/v1/auth/sessions/{id}:end:\001*'
+  _globals['_AUTHSERVICE'].methods_by_name['EndAllSessions']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['EndAllSessions']._serialized_options = b'\250\324\030\002\202\323\344\223\002!\"\034/api/v1/auth/sessions:endAll:\001*'
   _globals['_AUTHSERVICE'].methods_by_name['GetCaller']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['GetCaller']._serialized_options = b'\250\324\030\002\270\324\030\001\202\323\344\223\002\021\022\017/api/v1/auth/me'
   _globals['_TOKENPAIR']._serialized_start=216
@@ -67,9 +79,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCALLERREQUEST']._serialized_start=667
   _globals['_GETCALLERREQUEST']._serialized_end=685
   _globals['_GETCALLERRESPONSE']._serialized_start=688
-  _globals['_GETCALLERRESPONSE']._serialized_end=912
-  _globals['_CALLERKEY']._serialized_start=914
-  _globals['_CALLERKEY']._serialized_end=999
-  _globals['_AUTHSERVICE']._serialized_start=1002
-  _globals['_AUTHSERVICE']._serialized_end=1485
+  _globals['_GETCALLERRESPONSE']._serialized_end=970
+  _globals['_CALLERKEY']._serialized_start=972
+  _globals['_CALLERKEY']._serialized_end=1057
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1059
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1139
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1141
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1232
+  _globals['_SESSION']._serialized_start=1235
+  _globals['_SESSION']._serialized_end=1458
+  _globals['_ENDSESSIONREQUEST']._serialized_start=1460
+  _globals['_ENDSESSIONREQUEST']._serialized_end=1501
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=1503
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=1523
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_start=1525
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_end=1570
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_start=1572
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_end=1611
+  _globals['_AUTHSERVICE']._serialized_start=1614
+  _globals['_AUTHSERVICE']._serialized_end=2505
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class AuthServiceStub:
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle.
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
     """
 
     def __init__(self, channel):
@@ -50,6 +52,21 @@ class AuthServiceStub:
                 request_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutRequest.SerializeToString,
                 response_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/airlock.auth.v1.AuthService/ListSessions',
+                request_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndSession = channel.unary_unary(
+                '/airlock.auth.v1.AuthService/EndSession',
+                request_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionResponse.FromString,
+                _registered_method=True)
+        self.EndAllSessions = channel.unary_unary(
+                '/airlock.auth.v1.AuthService/EndAllSessions',
+                request_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsRequest.SerializeToString,
+                response_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsResponse.FromString,
+                _registered_method=True)
         self.GetCaller = channel.unary_unary(
                 '/airlock.auth.v1.AuthService/GetCaller',
                 request_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.GetCallerRequest.SerializeToString,
@@ -58,18 +75,25 @@ class AuthServiceStub:
 
 
 class AuthServiceServicer:
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle.
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
     """
 
     def Login(self, request, context):
-        """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer.
+        """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer. After
+        some attempts with one name or from one address each further one has to wait, twice as long each time: until then
+        the call is refused as RATE_LIMITED with `retry-after`, also with the right password. On the Request Network it is
+        refused as REPLICA_TOO_OLD while the copy of the users is older than its administrator allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshToken(self, request, context):
-        """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session.
+        """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session,
+        since one of the two who had it is a thief. That holds for a program too that sends one token twice, from two
+        processes or again after a broken connection: let one process refresh, and sign in again where an answer was lost.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +101,28 @@ class AuthServiceServicer:
 
     def Logout(self, request, context):
         """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the caller's open sessions on this network, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSession(self, request, context):
+        """Ends one of the caller's open sessions on this network, in every process within 5 seconds. Another user's session is
+        NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndAllSessions(self, request, context):
+        """Ends all of the caller's open sessions on this network, in every process within 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +153,21 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     request_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutRequest.FromString,
                     response_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'EndSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSession,
+                    request_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionRequest.FromString,
+                    response_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'EndAllSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndAllSessions,
+                    request_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsRequest.FromString,
+                    response_serializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsResponse.SerializeToString,
+            ),
             'GetCaller': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCaller,
                     request_deserializer=airlock_dot_auth_dot_v1_dot_auth__service__pb2.GetCallerRequest.FromString,
@@ -121,7 +182,9 @@ def add_AuthServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuthService:
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle.
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
     """
 
     @staticmethod
@@ -195,6 +258,87 @@ class AuthService:
             '/airlock.auth.v1.AuthService/Logout',
             airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutRequest.SerializeToString,
             airlock_dot_auth_dot_v1_dot_auth__service__pb2.LogoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.auth.v1.AuthService/ListSessions',
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsRequest.SerializeToString,
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.auth.v1.AuthService/EndSession',
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionRequest.SerializeToString,
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndAllSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.auth.v1.AuthService/EndAllSessions',
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsRequest.SerializeToString,
+            airlock_dot_auth_dot_v1_dot_auth__service__pb2.EndAllSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,37 +27,76 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuthServiceStub:
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle."""
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     Login: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]
-    """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer."""
+    """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer. After
+    some attempts with one name or from one address each further one has to wait, twice as long each time: until then
+    the call is refused as RATE_LIMITED with `retry-after`, also with the right password. On the Request Network it is
+    refused as REPLICA_TOO_OLD while the copy of the users is older than its administrator allows.
+    """
     RefreshToken: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshTokenRequest, _auth_service_pb2.RefreshTokenResponse]
-    """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session."""
+    """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session,
+    since one of the two who had it is a thief. That holds for a program too that sends one token twice, from two
+    processes or again after a broken connection: let one process refresh, and sign in again where an answer was lost.
+    """
     Logout: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]
+    """Lists the caller's open sessions on this network, the newest first."""
+    EndSession: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.EndSessionRequest, _auth_service_pb2.EndSessionResponse]
+    """Ends one of the caller's open sessions on this network, in every process within 5 seconds. Another user's session is
+    NOT_FOUND.
+    """
+    EndAllSessions: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.EndAllSessionsRequest, _auth_service_pb2.EndAllSessionsResponse]
+    """Ends all of the caller's open sessions on this network, in every process within 5 seconds."""
     GetCaller: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]
     """Says who is calling, what he may do, and by which API key if by one."""
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle."""
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Login: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LoginRequest, _auth_service_pb2.LoginResponse]  # type: ignore[assignment]
-    """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer."""
+    """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer. After
+    some attempts with one name or from one address each further one has to wait, twice as long each time: until then
+    the call is refused as RATE_LIMITED with `retry-after`, also with the right password. On the Request Network it is
+    refused as REPLICA_TOO_OLD while the copy of the users is older than its administrator allows.
+    """
     RefreshToken: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshTokenRequest, _auth_service_pb2.RefreshTokenResponse]  # type: ignore[assignment]
-    """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session."""
+    """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session,
+    since one of the two who had it is a thief. That holds for a program too that sends one token twice, from two
+    processes or again after a broken connection: let one process refresh, and sign in again where an answer was lost.
+    """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.ListSessionsRequest, _auth_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists the caller's open sessions on this network, the newest first."""
+    EndSession: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.EndSessionRequest, _auth_service_pb2.EndSessionResponse]  # type: ignore[assignment]
+    """Ends one of the caller's open sessions on this network, in every process within 5 seconds. Another user's session is
+    NOT_FOUND.
+    """
+    EndAllSessions: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.EndAllSessionsRequest, _auth_service_pb2.EndAllSessionsResponse]  # type: ignore[assignment]
+    """Ends all of the caller's open sessions on this network, in every process within 5 seconds."""
     GetCaller: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.GetCallerRequest, _auth_service_pb2.GetCallerResponse]  # type: ignore[assignment]
     """Says who is calling, what he may do, and by which API key if by one."""
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Sign-in. Passwords are set on the Response Network only; they reach the Request Network with the next users bundle."""
+    """Sign-in. Passwords are set and changed on the Response Network only (there: UserService.SetPassword and
+    UserService.ChangeOwnPassword); they reach the Request Network with the next users bundle. A session belongs to the
+    network on which it was opened.
+    """
 
     @_abc_1.abstractmethod
     def Login(
@@ -65,7 +104,11 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.LoginRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.LoginResponse, _abc.Awaitable[_auth_service_pb2.LoginResponse]]:
-        """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer."""
+        """Signs in with name and password. A wrong name, a wrong password and an inactive user get the same answer. After
+        some attempts with one name or from one address each further one has to wait, twice as long each time: until then
+        the call is refused as RATE_LIMITED with `retry-after`, also with the right password. On the Request Network it is
+        refused as REPLICA_TOO_OLD while the copy of the users is older than its administrator allows.
+        """
 
     @_abc_1.abstractmethod
     def RefreshToken(
@@ -73,7 +116,10 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RefreshTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.RefreshTokenResponse, _abc.Awaitable[_auth_service_pb2.RefreshTokenResponse]]:
-        """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session."""
+        """Gives a new pair of tokens for a refresh token, which is spent by it. A spent one presented again ends the session,
+        since one of the two who had it is a thief. That holds for a program too that sends one token twice, from two
+        processes or again after a broken connection: let one process refresh, and sign in again where an answer was lost.
+        """
 
     @_abc_1.abstractmethod
     def Logout(
@@ -82,6 +128,32 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.LogoutResponse, _abc.Awaitable[_auth_service_pb2.LogoutResponse]]:
         """Ends the session that the access token belongs to, and with it the token: a second call with it is refused as ended."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _auth_service_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.ListSessionsResponse, _abc.Awaitable[_auth_service_pb2.ListSessionsResponse]]:
+        """Lists the caller's open sessions on this network, the newest first."""
+
+    @_abc_1.abstractmethod
+    def EndSession(
+        self,
+        request: _auth_service_pb2.EndSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.EndSessionResponse, _abc.Awaitable[_auth_service_pb2.EndSessionResponse]]:
+        """Ends one of the caller's open sessions on this network, in every process within 5 seconds. Another user's session is
+        NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def EndAllSessions(
+        self,
+        request: _auth_service_pb2.EndAllSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_service_pb2.EndAllSessionsResponse, _abc.Awaitable[_auth_service_pb2.EndAllSessionsResponse]]:
+        """Ends all of the caller's open sessions on this network, in every process within 5 seconds."""
 
     @_abc_1.abstractmethod
     def GetCaller(

@@ -34,7 +34,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 5
     """The token is malformed, forged or of the other network. UNAUTHENTICATED."""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 6
-    """The token's time is over; refresh it. UNAUTHENTICATED."""
+    """The token's time is over, or the account was changed since it was given; refresh it. UNAUTHENTICATED."""
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 7
     """The session was ended by sign-out, deactivation or the reuse of a refresh token; sign in again. UNAUTHENTICATED."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 8
@@ -69,6 +69,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is not one that this list gave out. INVALID_ARGUMENT."""
     ERROR_REASON_STREAM_STOPPED: _ErrorReason.ValueType  # 21
     """Exports stand still until an operator acts; metadata `alarm` says why. FAILED_PRECONDITION."""
+    ERROR_REASON_REPLICA_TOO_OLD: _ErrorReason.ValueType  # 22
+    """This network's copy of the users is older than its administrator allows: nobody can sign in, or users and programs
+    are shut out, until a newer users bundle is carried over and imported. Metadata: `age_hours`, `limit`.
+    FAILED_PRECONDITION.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, as `google.rpc.ErrorInfo.reason` with domain `airlock`. Text is for people; programs act on this."""
@@ -85,7 +90,7 @@ ERROR_REASON_CREDENTIALS_WRONG: ErrorReason.ValueType  # 4
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 5
 """The token is malformed, forged or of the other network. UNAUTHENTICATED."""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 6
-"""The token's time is over; refresh it. UNAUTHENTICATED."""
+"""The token's time is over, or the account was changed since it was given; refresh it. UNAUTHENTICATED."""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 7
 """The session was ended by sign-out, deactivation or the reuse of a refresh token; sign in again. UNAUTHENTICATED."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 8
@@ -120,4 +125,9 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 20
 """The page token is not one that this list gave out. INVALID_ARGUMENT."""
 ERROR_REASON_STREAM_STOPPED: ErrorReason.ValueType  # 21
 """Exports stand still until an operator acts; metadata `alarm` says why. FAILED_PRECONDITION."""
+ERROR_REASON_REPLICA_TOO_OLD: ErrorReason.ValueType  # 22
+"""This network's copy of the users is older than its administrator allows: nobody can sign in, or users and programs
+are shut out, until a newer users bundle is carried over and imported. Metadata: `age_hours`, `limit`.
+FAILED_PRECONDITION.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class UserReplicaServiceStub:
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there.
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
     """
 
     def __init__(self, channel):
@@ -48,7 +50,9 @@ class UserReplicaServiceStub:
 
 
 class UserReplicaServiceServicer:
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there.
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
     """
 
     def ListUsers(self, request, context):
@@ -87,7 +91,9 @@ def add_UserReplicaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserReplicaService:
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there.
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
     """
 
     @staticmethod

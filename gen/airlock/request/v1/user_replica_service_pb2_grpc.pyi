@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserReplicaServiceStub:
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there."""
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -40,7 +43,10 @@ class UserReplicaServiceStub:
 
 @_typing.type_check_only
 class UserReplicaServiceAsyncStub(UserReplicaServiceStub):
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there."""
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_replica_service_pb2.ListUsersRequest, _user_replica_service_pb2.ListUsersResponse]  # type: ignore[assignment]
@@ -49,7 +55,10 @@ class UserReplicaServiceAsyncStub(UserReplicaServiceStub):
     """Gives one user."""
 
 class UserReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The users as the Response Network last sent them. Read only: accounts and passwords are changed there."""
+    """The users as the Response Network last sent them. Read only: users are made, changed, deactivated and given passwords on
+    the Response Network (there: UserService, `POST /api/v1/admin/users` and below), and users change their own password
+    there too (`POST /api/v1/users/me:changePassword`). Changes arrive here with the next users bundle.
+    """
 
     @_abc_1.abstractmethod
     def ListUsers(

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&airlock/response/v1/user_service.proto\x12\x13\x61irlock.response.v1\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x03\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x14\n\x0cprofile_type\x18\x06 \x01(\t\x12\x1d\n\x15rate_limit_per_minute\x18\x07 \x01(\r\x12\x1b\n\x13rate_limit_per_hour\x18\x08 \x01(\r\x12\x1a\n\x12rate_limit_per_day\x18\t \x01(\r\x12\x10\n\x08priority\x18\n \x01(\r\x12\x11\n\tis_active\x18\x0b \x01(\x08\x12\x10\n\x08revision\x18\x0c \x01(\x04\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nlast_login\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x04\n\x11\x43reateUserRequest\x12:\n\x08username\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01`\x01\x12\x1c\n\x08password\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\n(\x80\x08\x12\x1b\n\tfull_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12-\n\x04role\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1aR\x00R\x04userR\x08operatorR\x06system\x12\x39\n\x0cprofile_type\x18\x06 \x01(\tB#\xbaH r\x1eR\x00R\x05\x62\x61sicR\x07premiumR\nenterprise\x12/\n\x15rate_limit_per_minute\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x00\x88\x01\x01\x12-\n\x13rate_limit_per_hour\x18\x08 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x01\x88\x01\x01\x12-\n\x12rate_limit_per_day\x18\t \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x02\x88\x01\x01\x12 \n\x08priority\x18\n \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x03\x88\x01\x01\x42\x18\n\x16_rate_limit_per_minuteB\x16\n\x14_rate_limit_per_hourB\x15\n\x13_rate_limit_per_dayB\x0b\n\t_priority\"=\n\x12\x43reateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"&\n\x0eGetUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\":\n\x0fGetUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"\x95\x01\n\x10ListUsersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12 \n\x0fusername_prefix\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x16\n\tis_active\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x0c\n\n_is_active\"V\n\x11ListUsersResponse\x12(\n\x05users\x18\x01 \x03(\x0b\x32\x19.airlock.response.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x04\n\x11UpdateUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01`\x01H\x00\x88\x01\x01\x12 \n\tfull_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x01\x88\x01\x01\x12\x30\n\x04role\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18R\x04userR\x08operatorR\x06systemH\x02\x88\x01\x01\x12<\n\x0cprofile_type\x18\x05 \x01(\tB!\xbaH\x1er\x1cR\x05\x62\x61sicR\x07premiumR\nenterpriseH\x03\x88\x01\x01\x12/\n\x15rate_limit_per_minute\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x04\x88\x01\x01\x12-\n\x13rate_limit_per_hour\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x05\x88\x01\x01\x12-\n\x12rate_limit_per_day\x18\x08 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x06\x88\x01\x01\x12 \n\x08priority\x18\t \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x07\x88\x01\x01\x42\x08\n\x06_emailB\x0c\n\n_full_nameB\x07\n\x05_roleB\x0f\n\r_profile_typeB\x18\n\x16_rate_limit_per_minuteB\x16\n\x14_rate_limit_per_hourB\x15\n\x13_rate_limit_per_dayB\x0b\n\t_priority\"=\n\x12UpdateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"H\n\x12SetPasswordRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\n(\x80\x08\"\x15\n\x13SetPasswordResponse\"-\n\x15\x44\x65\x61\x63tivateUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x16\x44\x65\x61\x63tivateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User2\xcb\x06\n\x0bUserService\x12\x81\x01\n\nCreateUser\x12&.airlock.response.v1.CreateUserRequest\x1a\'.airlock.response.v1.CreateUserResponse\"\"\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/admin/users:\x01*\x12z\n\x07GetUser\x12#.airlock.response.v1.GetUserRequest\x1a$.airlock.response.v1.GetUserResponse\"$\xa8\xd4\x18\x05\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/admin/users/{id}\x12{\n\tListUsers\x12%.airlock.response.v1.ListUsersRequest\x1a&.airlock.response.v1.ListUsersResponse\"\x1f\xa8\xd4\x18\x05\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/admin/users\x12\x86\x01\n\nUpdateUser\x12&.airlock.response.v1.UpdateUserRequest\x1a\'.airlock.response.v1.UpdateUserResponse\"\'\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02\x1d\x32\x18/api/v1/admin/users/{id}:\x01*\x12\x95\x01\n\x0bSetPassword\x12\'.airlock.response.v1.SetPasswordRequest\x1a(.airlock.response.v1.SetPasswordResponse\"3\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02)\"$/api/v1/admin/users/{id}:setPassword:\x01*\x12\x9d\x01\n\x0e\x44\x65\x61\x63tivateUser\x12*.airlock.response.v1.DeactivateUserRequest\x1a+.airlock.response.v1.DeactivateUserResponse\"2\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02(\"#/api/v1/admin/users/{id}:deactivate:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&airlock/response/v1/user_service.proto\x12\x13\x61irlock.response.v1\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x03\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x11\n\tfull_name\x18\x04 \x01(\t\x12\x0c\n\x04role\x18\x05 \x01(\t\x12\x14\n\x0cprofile_type\x18\x06 \x01(\t\x12\x1d\n\x15rate_limit_per_minute\x18\x07 \x01(\r\x12\x1b\n\x13rate_limit_per_hour\x18\x08 \x01(\r\x12\x1a\n\x12rate_limit_per_day\x18\t \x01(\r\x12\x10\n\x08priority\x18\n \x01(\r\x12\x11\n\tis_active\x18\x0b \x01(\x08\x12\x10\n\x08revision\x18\x0c \x01(\x04\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nlast_login\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08inherits\x18\x10 \x03(\t\"\xa4\x05\n\x11\x43reateUserRequest\x12\xc9\x01\n\x08username\x18\x01 \x01(\tB\xb6\x01\xbaH\xb2\x01\xba\x01\xae\x01\n\x0eusername.plain\x12imust be plain ASCII: 1 to 100 letters, digits, dots, underscores and hyphens, the first a letter or digit\x1a\x31this.matches(\'^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$\')\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01`\x01\x12\x1c\n\x08password\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\n(\x80\x08\x12\x1b\n\tfull_name\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12-\n\x04role\x18\x05 \x01(\tB\x1f\xbaH\x1cr\x1aR\x00R\x04userR\x08operatorR\x06system\x12\x37\n\x0cprofile_type\x18\x06 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^([a-z][a-z0-9_-]{0,49})?$\x12/\n\x15rate_limit_per_minute\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x00\x88\x01\x01\x12-\n\x13rate_limit_per_hour\x18\x08 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x01\x88\x01\x01\x12-\n\x12rate_limit_per_day\x18\t \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x02\x88\x01\x01\x12 \n\x08priority\x18\n \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x03\x88\x01\x01\x42\x18\n\x16_rate_limit_per_minuteB\x16\n\x14_rate_limit_per_hourB\x15\n\x13_rate_limit_per_dayB\x0b\n\t_priority\"=\n\x12\x43reateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"&\n\x0eGetUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\":\n\x0fGetUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"\x90\x03\n\x10ListUsersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12 \n\x0fusername_prefix\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x16\n\tis_active\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x34\n\x04role\x18\x05 \x01(\tB&\xbaH#r!R\x00R\x04userR\x08operatorR\x05\x61\x64minR\x06system\x12\x37\n\x0cprofile_type\x18\x06 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^([a-z][a-z0-9_-]{0,49})?$\x12\x89\x01\n\x08order_by\x18\x07 \x01(\tBw\xbaHtrrR\x00R\x08usernameR\rusername descR\ncreated_atR\x0f\x63reated_at descR\nupdated_atR\x0fupdated_at descR\nlast_loginR\x0flast_login descB\x0c\n\n_is_active\"V\n\x11ListUsersResponse\x12(\n\x05users\x18\x01 \x03(\x0b\x32\x19.airlock.response.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfc\x04\n\x11UpdateUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01`\x01H\x00\x88\x01\x01\x12 \n\tfull_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x01\x88\x01\x01\x12\x30\n\x04role\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18R\x04userR\x08operatorR\x06systemH\x02\x88\x01\x01\x12\x39\n\x0cprofile_type\x18\x05 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[a-z][a-z0-9_-]{0,49}$H\x03\x88\x01\x01\x12/\n\x15rate_limit_per_minute\x18\x06 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x04\x88\x01\x01\x12-\n\x13rate_limit_per_hour\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xc0\x84=(\x01H\x05\x88\x01\x01\x12-\n\x12rate_limit_per_day\x18\x08 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\xad\xe2\x04(\x01H\x06\x88\x01\x01\x12 \n\x08priority\x18\t \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x07\x88\x01\x01\x12i\n\x07inherit\x18\n \x03(\tBX\xbaHU\x92\x01R\x10\x04\x18\x01\"LrJR\x15rate_limit_per_minuteR\x13rate_limit_per_hourR\x12rate_limit_per_dayR\x08priorityB\x08\n\x06_emailB\x0c\n\n_full_nameB\x07\n\x05_roleB\x0f\n\r_profile_typeB\x18\n\x16_rate_limit_per_minuteB\x16\n\x14_rate_limit_per_hourB\x15\n\x13_rate_limit_per_dayB\x0b\n\t_priority\"=\n\x12UpdateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"H\n\x12SetPasswordRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x08password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\n(\x80\x08\"\x15\n\x13SetPasswordResponse\"-\n\x15\x44\x65\x61\x63tivateUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x16\x44\x65\x61\x63tivateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\"-\n\x15ReactivateUserRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x16ReactivateUserResponse\x12\'\n\x04user\x18\x01 \x01(\x0b\x32\x19.airlock.response.v1.User\".\n\x16\x45ndUserSessionsRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x19\n\x17\x45ndUserSessionsResponse\"^\n\x18\x43hangeOwnPasswordRequest\x12 \n\x0cold_password\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x08\x12 \n\x0cnew_password\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\n(\x80\x08\"\x1b\n\x19\x43hangeOwnPasswordResponse2\xb4\n\n\x0bUserService\x12\x81\x01\n\nCreateUser\x12&.airlock.response.v1.CreateUserRequest\x1a\'.airlock.response.v1.CreateUserResponse\"\"\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/admin/users:\x01*\x12z\n\x07GetUser\x12#.airlock.response.v1.GetUserRequest\x1a$.airlock.response.v1.GetUserResponse\"$\xa8\xd4\x18\x05\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/admin/users/{id}\x12{\n\tListUsers\x12%.airlock.response.v1.ListUsersRequest\x1a&.airlock.response.v1.ListUsersResponse\"\x1f\xa8\xd4\x18\x05\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/admin/users\x12\x86\x01\n\nUpdateUser\x12&.airlock.response.v1.UpdateUserRequest\x1a\'.airlock.response.v1.UpdateUserResponse\"\'\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02\x1d\x32\x18/api/v1/admin/users/{id}:\x01*\x12\x95\x01\n\x0bSetPassword\x12\'.airlock.response.v1.SetPasswordRequest\x1a(.airlock.response.v1.SetPasswordResponse\"3\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02)\"$/api/v1/admin/users/{id}:setPassword:\x01*\x12\x9d\x01\n\x0e\x44\x65\x61\x63tivateUser\x12*.airlock.response.v1.DeactivateUserRequest\x1a+.airlock.response.v1.DeactivateUserResponse\"2\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02(\"#/api/v1/admin/users/{id}:deactivate:\x01*\x12\x9d\x01\n\x0eReactivateUser\x12*.airlock.response.v1.ReactivateUserRequest\x1a+.airlock.response.v1.ReactivateUserResponse\"2\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02(\"#/api/v1/admin/users/{id}:reactivate:\x01*\x12\xa1\x01\n\x0f\x45ndUserSessions\x12+.airlock.response.v1.EndUserSessionsRequest\x1a,.airlock.response.v1.EndUserSessionsResponse\"3\xa8\xd4\x18\x06\x82\xd3\xe4\x93\x02)\"$/api/v1/admin/users/{id}:endSessions:\x01*\x12\xa2\x01\n\x11\x43hangeOwnPassword\x12-.airlock.response.v1.ChangeOwnPasswordRequest\x1a..airlock.response.v1.ChangeOwnPasswordResponse\".\xa8\xd4\x18\x02\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/users/me:changePassword:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'airlock.response.v1.user_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['username']._loaded_options = None
-  _globals['_CREATEUSERREQUEST'].fields_by_name['username']._serialized_options = b'\272H%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'
+  _globals['_CREATEUSERREQUEST'].fields_by_name['username']._serialized_options = b'\272H\262\001\272\001\256\001\n\016username.plain\022imust be plain ASCII: 1 to 100 letters, digits, dots, underscores and hyphens, the first a letter or digit\0321this.matches(\'^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$\')'
   _globals['_CREATEUSERREQUEST'].fields_by_name['email']._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\030\377\001`\001'
   _globals['_CREATEUSERREQUEST'].fields_by_name['password']._loaded_options = None
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEUSERREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['role']._serialized_options = b'\272H\034r\032R\000R\004userR\010operatorR\006system'
   _globals['_CREATEUSERREQUEST'].fields_by_name['profile_type']._loaded_options = None
-  _globals['_CREATEUSERREQUEST'].fields_by_name['profile_type']._serialized_options = b'\272H r\036R\000R\005basicR\007premiumR\nenterprise'
+  _globals['_CREATEUSERREQUEST'].fields_by_name['profile_type']._serialized_options = b'\272H\036r\0342\032^([a-z][a-z0-9_-]{0,49})?$'
   _globals['_CREATEUSERREQUEST'].fields_by_name['rate_limit_per_minute']._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\272H\010*\006\030\300\204=(\001'
   _globals['_CREATEUSERREQUEST'].fields_by_name['rate_limit_per_hour']._loaded_options = None
@@ -63,6 +63,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200\010'
   _globals['_LISTUSERSREQUEST'].fields_by_name['username_prefix']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['username_prefix']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['role']._serialized_options = b'\272H#r!R\000R\004userR\010operatorR\005adminR\006system'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['profile_type']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['profile_type']._serialized_options = b'\272H\036r\0342\032^([a-z][a-z0-9_-]{0,49})?$'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['order_by']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['order_by']._serialized_options = b'\272HtrrR\000R\010usernameR\rusername descR\ncreated_atR\017created_at descR\nupdated_atR\017updated_at descR\nlast_loginR\017last_login desc'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['email']._loaded_options = None
@@ -72,7 +78,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEUSERREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['role']._serialized_options = b'\272H\032r\030R\004userR\010operatorR\006system'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['profile_type']._loaded_options = None
-  _globals['_UPDATEUSERREQUEST'].fields_by_name['profile_type']._serialized_options = b'\272H\036r\034R\005basicR\007premiumR\nenterprise'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['profile_type']._serialized_options = b'\272H\033r\0312\027^[a-z][a-z0-9_-]{0,49}$'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['rate_limit_per_minute']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['rate_limit_per_minute']._serialized_options = b'\272H\010*\006\030\300\204=(\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['rate_limit_per_hour']._loaded_options = None
@@ -81,12 +87,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEUSERREQUEST'].fields_by_name['rate_limit_per_day']._serialized_options = b'\272H\t*\007\030\200\255\342\004(\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['priority']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\006*\004\030\n(\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['inherit']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['inherit']._serialized_options = b'\272HU\222\001R\020\004\030\001\"LrJR\025rate_limit_per_minuteR\023rate_limit_per_hourR\022rate_limit_per_dayR\010priority'
   _globals['_SETPASSWORDREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_SETPASSWORDREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETPASSWORDREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_SETPASSWORDREQUEST'].fields_by_name['password']._serialized_options = b'\272H\007r\005\020\n(\200\010'
   _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_DEACTIVATEUSERREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_REACTIVATEUSERREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_ENDUSERSESSIONSREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_ENDUSERSESSIONSREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CHANGEOWNPASSWORDREQUEST'].fields_by_name['old_password']._loaded_options = None
+  _globals['_CHANGEOWNPASSWORDREQUEST'].fields_by_name['old_password']._serialized_options = b'\272H\007r\005\020\001(\200\010'
+  _globals['_CHANGEOWNPASSWORDREQUEST'].fields_by_name['new_password']._loaded_options = None
+  _globals['_CHANGEOWNPASSWORDREQUEST'].fields_by_name['new_password']._serialized_options = b'\272H\007r\005\020\n(\200\010'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\250\324\030\006\202\323\344\223\002\030\"\023/api/v1/admin/users:\001*'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
@@ -99,32 +115,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['SetPassword']._serialized_options = b'\250\324\030\006\202\323\344\223\002)\"$/api/v1/admin/users/{id}:setPassword:\001*'
   _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['DeactivateUser']._serialized_options = b'\250\324\030\006\202\323\344\223\002(\"#/api/v1/admin/users/{id}:deactivate:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ReactivateUser']._serialized_options = b'\250\324\030\006\202\323\344\223\002(\"#/api/v1/admin/users/{id}:reactivate:\001*'
+  _globals['_USERSERVICE'].methods_by_name['EndUserSessions']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['EndUserSessions']._serialized_options = b'\250\324\030\006\202\323\344\223\002)\"$/api/v1/admin/users/{id}:endSessions:\001*'
+  _globals['_USERSERVICE'].methods_by_name['ChangeOwnPassword']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['ChangeOwnPassword']._serialized_options = b'\250\324\030\002\202\323\344\223\002$\"\037/api/v1/users/me:changePassword:\001*'
   _globals['_USER']._serialized_start=192
-  _globals['_USER']._serialized_end=585
-  _globals['_CREATEUSERREQUEST']._serialized_start=588
-  _globals['_CREATEUSERREQUEST']._serialized_end=1122
-  _globals['_CREATEUSERRESPONSE']._serialized_start=1124
-  _globals['_CREATEUSERRESPONSE']._serialized_end=1185
-  _globals['_GETUSERREQUEST']._serialized_start=1187
-  _globals['_GETUSERREQUEST']._serialized_end=1225
-  _globals['_GETUSERRESPONSE']._serialized_start=1227
-  _globals['_GETUSERRESPONSE']._serialized_end=1285
-  _globals['_LISTUSERSREQUEST']._serialized_start=1288
-  _globals['_LISTUSERSREQUEST']._serialized_end=1437
-  _globals['_LISTUSERSRESPONSE']._serialized_start=1439
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1525
-  _globals['_UPDATEUSERREQUEST']._serialized_start=1528
-  _globals['_UPDATEUSERREQUEST']._serialized_end=2060
-  _globals['_UPDATEUSERRESPONSE']._serialized_start=2062
-  _globals['_UPDATEUSERRESPONSE']._serialized_end=2123
-  _globals['_SETPASSWORDREQUEST']._serialized_start=2125
-  _globals['_SETPASSWORDREQUEST']._serialized_end=2197
-  _globals['_SETPASSWORDRESPONSE']._serialized_start=2199
-  _globals['_SETPASSWORDRESPONSE']._serialized_end=2220
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=2222
-  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=2267
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=2269
-  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=2334
-  _globals['_USERSERVICE']._serialized_start=2337
-  _globals['_USERSERVICE']._serialized_end=3180
+  _globals['_USER']._serialized_end=603
+  _globals['_CREATEUSERREQUEST']._serialized_start=606
+  _globals['_CREATEUSERREQUEST']._serialized_end=1282
+  _globals['_CREATEUSERRESPONSE']._serialized_start=1284
+  _globals['_CREATEUSERRESPONSE']._serialized_end=1345
+  _globals['_GETUSERREQUEST']._serialized_start=1347
+  _globals['_GETUSERREQUEST']._serialized_end=1385
+  _globals['_GETUSERRESPONSE']._serialized_start=1387
+  _globals['_GETUSERRESPONSE']._serialized_end=1445
+  _globals['_LISTUSERSREQUEST']._serialized_start=1448
+  _globals['_LISTUSERSREQUEST']._serialized_end=1848
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1850
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1936
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1939
+  _globals['_UPDATEUSERREQUEST']._serialized_end=2575
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=2577
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=2638
+  _globals['_SETPASSWORDREQUEST']._serialized_start=2640
+  _globals['_SETPASSWORDREQUEST']._serialized_end=2712
+  _globals['_SETPASSWORDRESPONSE']._serialized_start=2714
+  _globals['_SETPASSWORDRESPONSE']._serialized_end=2735
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_start=2737
+  _globals['_DEACTIVATEUSERREQUEST']._serialized_end=2782
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_start=2784
+  _globals['_DEACTIVATEUSERRESPONSE']._serialized_end=2849
+  _globals['_REACTIVATEUSERREQUEST']._serialized_start=2851
+  _globals['_REACTIVATEUSERREQUEST']._serialized_end=2896
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_start=2898
+  _globals['_REACTIVATEUSERRESPONSE']._serialized_end=2963
+  _globals['_ENDUSERSESSIONSREQUEST']._serialized_start=2965
+  _globals['_ENDUSERSESSIONSREQUEST']._serialized_end=3011
+  _globals['_ENDUSERSESSIONSRESPONSE']._serialized_start=3013
+  _globals['_ENDUSERSESSIONSRESPONSE']._serialized_end=3038
+  _globals['_CHANGEOWNPASSWORDREQUEST']._serialized_start=3040
+  _globals['_CHANGEOWNPASSWORDREQUEST']._serialized_end=3134
+  _globals['_CHANGEOWNPASSWORDRESPONSE']._serialized_start=3136
+  _globals['_CHANGEOWNPASSWORDRESPONSE']._serialized_end=3163
+  _globals['_USERSERVICE']._serialized_start=3166
+  _globals['_USERSERVICE']._serialized_end=4498
 # @@protoc_insertion_point(module_scope)

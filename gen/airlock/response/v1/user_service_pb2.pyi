@@ -40,6 +40,7 @@ class User(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     LAST_LOGIN_FIELD_NUMBER: _builtins.int
+    INHERITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     username: _builtins.str
     email: _builtins.str
@@ -48,6 +49,7 @@ class User(_message.Message):
     """user, operator, admin or system."""
     profile_type: _builtins.str
     rate_limit_per_minute: _builtins.int
+    """The limits and the priority that count now: the profile type's where `inherits` names them, else the user's own."""
     rate_limit_per_hour: _builtins.int
     rate_limit_per_day: _builtins.int
     priority: _builtins.int
@@ -59,7 +61,13 @@ class User(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
-    def last_login(self) -> _timestamp_pb2.Timestamp: ...
+    def last_login(self) -> _timestamp_pb2.Timestamp:
+        """The last sign-in on this network."""
+
+    @_builtins.property
+    def inherits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of rate_limit_per_minute, rate_limit_per_hour, rate_limit_per_day and priority that the profile type decides."""
+
     def __init__(
         self,
         *,
@@ -78,10 +86,11 @@ class User(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         last_login: _timestamp_pb2.Timestamp | None = ...,
+        inherits: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_login", b"last_login", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "email", b"email", "full_name", b"full_name", "id", b"id", "is_active", b"is_active", "last_login", b"last_login", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revision", b"revision", "role", b"role", "updated_at", b"updated_at", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "email", b"email", "full_name", b"full_name", "id", b"id", "inherits", b"inherits", "is_active", b"is_active", "last_login", b"last_login", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "revision", b"revision", "role", b"role", "updated_at", b"updated_at", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,7 +120,7 @@ class CreateUserRequest(_message.Message):
     role: _builtins.str
     """user, operator or system; empty is user. The one admin is made by `airlock-response create-admin`."""
     profile_type: _builtins.str
-    """basic, premium or enterprise; empty is basic."""
+    """The name of a profile type; empty is basic. That named admin is for the admin only."""
     rate_limit_per_minute: _builtins.int
     rate_limit_per_hour: _builtins.int
     rate_limit_per_day: _builtins.int
@@ -228,12 +237,21 @@ class ListUsersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     USERNAME_PREFIX_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    PROFILE_TYPE_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 200; 0 is 50."""
     page_token: _builtins.str
     username_prefix: _builtins.str
     """Only names that begin so."""
     is_active: _builtins.bool
+    role: _builtins.str
+    profile_type: _builtins.str
+    order_by: _builtins.str
+    """username, created_at, updated_at or last_login, each also with ` desc`; empty is username. Who never signed in comes
+    before all others by last_login.
+    """
     def __init__(
         self,
         *,
@@ -241,10 +259,13 @@ class ListUsersRequest(_message.Message):
         page_token: _builtins.str = ...,
         username_prefix: _builtins.str = ...,
         is_active: _builtins.bool | None = ...,
+        role: _builtins.str = ...,
+        profile_type: _builtins.str = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active", "page_size", b"page_size", "page_token", b"page_token", "username_prefix", b"username_prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_active", b"_is_active", "is_active", b"is_active", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "profile_type", b"profile_type", "role", b"role", "username_prefix", b"username_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
     _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
@@ -292,15 +313,23 @@ class UpdateUserRequest(_message.Message):
     RATE_LIMIT_PER_HOUR_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_PER_DAY_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    INHERIT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     email: _builtins.str
     full_name: _builtins.str
     role: _builtins.str
     profile_type: _builtins.str
+    """The name of a profile type. That named admin is for the admin only."""
     rate_limit_per_minute: _builtins.int
     rate_limit_per_hour: _builtins.int
     rate_limit_per_day: _builtins.int
     priority: _builtins.int
+    @_builtins.property
+    def inherit(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of rate_limit_per_minute, rate_limit_per_hour, rate_limit_per_day and priority that the profile type is to
+        decide again. None of them can be given a value in the same call.
+        """
+
     def __init__(
         self,
         *,
@@ -313,10 +342,11 @@ class UpdateUserRequest(_message.Message):
         rate_limit_per_hour: _builtins.int | None = ...,
         rate_limit_per_day: _builtins.int | None = ...,
         priority: _builtins.int | None = ...,
+        inherit: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_email", b"_email", "_full_name", b"_full_name", "_priority", b"_priority", "_profile_type", b"_profile_type", "_rate_limit_per_day", b"_rate_limit_per_day", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "email", b"email", "full_name", b"full_name", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_email", b"_email", "_full_name", b"_full_name", "_priority", b"_priority", "_profile_type", b"_profile_type", "_rate_limit_per_day", b"_rate_limit_per_day", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "email", b"email", "full_name", b"full_name", "id", b"id", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_email", b"_email", "_full_name", b"_full_name", "_priority", b"_priority", "_profile_type", b"_profile_type", "_rate_limit_per_day", b"_rate_limit_per_day", "_rate_limit_per_hour", b"_rate_limit_per_hour", "_rate_limit_per_minute", b"_rate_limit_per_minute", "_role", b"_role", "email", b"email", "full_name", b"full_name", "id", b"id", "inherit", b"inherit", "priority", b"priority", "profile_type", b"profile_type", "rate_limit_per_day", b"rate_limit_per_day", "rate_limit_per_hour", b"rate_limit_per_hour", "rate_limit_per_minute", b"rate_limit_per_minute", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__email: _TypeAlias = _typing.Literal["email"]  # noqa: Y015
     _WhichOneofArgType__email: _TypeAlias = _typing.Literal["_email", b"_email"]  # noqa: Y015
@@ -459,3 +489,126 @@ class DeactivateUserResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeactivateUserResponse: _TypeAlias = DeactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class ReactivateUserRequest(_message.Message):
+    """Whom to let in again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserRequest: _TypeAlias = ReactivateUserRequest  # noqa: Y015
+
+@_typing.final
+class ReactivateUserResponse(_message.Message):
+    """The user as he now stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user(self) -> Global___User: ...
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReactivateUserResponse: _TypeAlias = ReactivateUserResponse  # noqa: Y015
+
+@_typing.final
+class EndUserSessionsRequest(_message.Message):
+    """Whose sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndUserSessionsRequest: _TypeAlias = EndUserSessionsRequest  # noqa: Y015
+
+@_typing.final
+class EndUserSessionsResponse(_message.Message):
+    """They are over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndUserSessionsResponse: _TypeAlias = EndUserSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ChangeOwnPasswordRequest(_message.Message):
+    """The passwords."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    old_password: _builtins.str
+    new_password: _builtins.str
+    """At least 10 characters, and another one."""
+    def __init__(
+        self,
+        *,
+        old_password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_password", b"new_password", "old_password", b"old_password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeOwnPasswordRequest: _TypeAlias = ChangeOwnPasswordRequest  # noqa: Y015
+
+@_typing.final
+class ChangeOwnPasswordResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeOwnPasswordResponse: _TypeAlias = ChangeOwnPasswordResponse  # noqa: Y015

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class UserServiceStub:
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network.
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
     """
 
     def __init__(self, channel):
@@ -65,14 +66,31 @@ class UserServiceStub:
                 request_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserRequest.SerializeToString,
                 response_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserResponse.FromString,
                 _registered_method=True)
+        self.ReactivateUser = channel.unary_unary(
+                '/airlock.response.v1.UserService/ReactivateUser',
+                request_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserResponse.FromString,
+                _registered_method=True)
+        self.EndUserSessions = channel.unary_unary(
+                '/airlock.response.v1.UserService/EndUserSessions',
+                request_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsResponse.FromString,
+                _registered_method=True)
+        self.ChangeOwnPassword = channel.unary_unary(
+                '/airlock.response.v1.UserService/ChangeOwnPassword',
+                request_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordResponse.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network.
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
     """
 
     def CreateUser(self, request, context):
-        """Makes a user. Names and addresses are unique without regard to case.
+        """Makes a user. Names are plain ASCII; names and addresses are unique without regard to case. Limits that are not given
+        are those of the profile type, also when that changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,21 +104,22 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists users by name.
+        """Lists users, by name where no other order is asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes what is set in the call and leaves the rest. The admin's role cannot be changed.
+        """Changes what is set in the call and leaves the rest. The admin's role cannot be changed. A new role ends the user's
+        sessions; other changes count within seconds here, and his programs are told to refresh their tokens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetPassword(self, request, context):
-        """Sets a user's password and ends his sessions here.
+        """Sets a user's password and ends his sessions, here at once and there with the next users bundle.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +128,29 @@ class UserServiceServicer:
     def DeactivateUser(self, request, context):
         """Shuts a user out, here at once and there with the next users bundle. Users are never deleted. The admin cannot be
         deactivated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReactivateUser(self, request, context):
+        """Lets a deactivated user in again. His old sessions stay ended: he signs in anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndUserSessions(self, request, context):
+        """Ends all sessions of a user, here within 5 seconds and there with the next users bundle.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeOwnPassword(self, request, context):
+        """Changes the caller's own password and ends all his other sessions, those on the Request Network with the next users
+        bundle. The old password is needed; attempts are counted and delayed as those to sign in. A wrong one is
+        CREDENTIALS_WRONG. Who has forgotten his password asks the admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +189,21 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserRequest.FromString,
                     response_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserResponse.SerializeToString,
             ),
+            'ReactivateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReactivateUser,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserResponse.SerializeToString,
+            ),
+            'EndUserSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndUserSessions,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsResponse.SerializeToString,
+            ),
+            'ChangeOwnPassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeOwnPassword,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'airlock.response.v1.UserService', rpc_method_handlers)
@@ -156,7 +213,8 @@ def add_UserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserService:
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network.
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
     """
 
     @staticmethod
@@ -311,6 +369,87 @@ class UserService:
             '/airlock.response.v1.UserService/DeactivateUser',
             airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserRequest.SerializeToString,
             airlock_dot_response_dot_v1_dot_user__service__pb2.DeactivateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReactivateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.UserService/ReactivateUser',
+            airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_user__service__pb2.ReactivateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndUserSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.UserService/EndUserSessions',
+            airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_user__service__pb2.EndUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeOwnPassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.UserService/ChangeOwnPassword',
+            airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_user__service__pb2.ChangeOwnPasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

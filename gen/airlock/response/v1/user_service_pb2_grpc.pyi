@@ -27,49 +27,81 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network."""
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]
-    """Makes a user. Names and addresses are unique without regard to case."""
+    """Makes a user. Names are plain ASCII; names and addresses are unique without regard to case. Limits that are not given
+    are those of the profile type, also when that changes.
+    """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]
     """Gives one user."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
-    """Lists users by name."""
+    """Lists users, by name where no other order is asked for."""
     UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.UpdateUserResponse]
-    """Changes what is set in the call and leaves the rest. The admin's role cannot be changed."""
+    """Changes what is set in the call and leaves the rest. The admin's role cannot be changed. A new role ends the user's
+    sessions; other changes count within seconds here, and his programs are told to refresh their tokens.
+    """
     SetPassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SetPasswordRequest, _user_service_pb2.SetPasswordResponse]
-    """Sets a user's password and ends his sessions here."""
+    """Sets a user's password and ends his sessions, here at once and there with the next users bundle."""
     DeactivateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeactivateUserRequest, _user_service_pb2.DeactivateUserResponse]
     """Shuts a user out, here at once and there with the next users bundle. Users are never deleted. The admin cannot be
     deactivated.
     """
+    ReactivateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ReactivateUserRequest, _user_service_pb2.ReactivateUserResponse]
+    """Lets a deactivated user in again. His old sessions stay ended: he signs in anew."""
+    EndUserSessions: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.EndUserSessionsRequest, _user_service_pb2.EndUserSessionsResponse]
+    """Ends all sessions of a user, here within 5 seconds and there with the next users bundle."""
+    ChangeOwnPassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangeOwnPasswordRequest, _user_service_pb2.ChangeOwnPasswordResponse]
+    """Changes the caller's own password and ends all his other sessions, those on the Request Network with the next users
+    bundle. The old password is needed; attempts are counted and delayed as those to sign in. A wrong one is
+    CREDENTIALS_WRONG. Who has forgotten his password asks the admin.
+    """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network."""
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_service_pb2.CreateUserResponse]  # type: ignore[assignment]
-    """Makes a user. Names and addresses are unique without regard to case."""
+    """Makes a user. Names are plain ASCII; names and addresses are unique without regard to case. Limits that are not given
+    are those of the profile type, also when that changes.
+    """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]  # type: ignore[assignment]
     """Gives one user."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists users by name."""
+    """Lists users, by name where no other order is asked for."""
     UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_service_pb2.UpdateUserResponse]  # type: ignore[assignment]
-    """Changes what is set in the call and leaves the rest. The admin's role cannot be changed."""
+    """Changes what is set in the call and leaves the rest. The admin's role cannot be changed. A new role ends the user's
+    sessions; other changes count within seconds here, and his programs are told to refresh their tokens.
+    """
     SetPassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SetPasswordRequest, _user_service_pb2.SetPasswordResponse]  # type: ignore[assignment]
-    """Sets a user's password and ends his sessions here."""
+    """Sets a user's password and ends his sessions, here at once and there with the next users bundle."""
     DeactivateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeactivateUserRequest, _user_service_pb2.DeactivateUserResponse]  # type: ignore[assignment]
     """Shuts a user out, here at once and there with the next users bundle. Users are never deleted. The admin cannot be
     deactivated.
     """
+    ReactivateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ReactivateUserRequest, _user_service_pb2.ReactivateUserResponse]  # type: ignore[assignment]
+    """Lets a deactivated user in again. His old sessions stay ended: he signs in anew."""
+    EndUserSessions: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EndUserSessionsRequest, _user_service_pb2.EndUserSessionsResponse]  # type: ignore[assignment]
+    """Ends all sessions of a user, here within 5 seconds and there with the next users bundle."""
+    ChangeOwnPassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangeOwnPasswordRequest, _user_service_pb2.ChangeOwnPasswordResponse]  # type: ignore[assignment]
+    """Changes the caller's own password and ends all his other sessions, those on the Request Network with the next users
+    bundle. The old password is needed; attempts are counted and delayed as those to sign in. A wrong one is
+    CREDENTIALS_WRONG. Who has forgotten his password asks the admin.
+    """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network."""
+    """Users. This network is their only master: ids and passwords are made here and carried to the Request Network, which has
+    none of these calls. Every change is audited, and reaches the Request Network with the next users bundle.
+    """
 
     @_abc_1.abstractmethod
     def CreateUser(
@@ -77,7 +109,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.CreateUserResponse, _abc.Awaitable[_user_service_pb2.CreateUserResponse]]:
-        """Makes a user. Names and addresses are unique without regard to case."""
+        """Makes a user. Names are plain ASCII; names and addresses are unique without regard to case. Limits that are not given
+        are those of the profile type, also when that changes.
+        """
 
     @_abc_1.abstractmethod
     def GetUser(
@@ -93,7 +127,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
-        """Lists users by name."""
+        """Lists users, by name where no other order is asked for."""
 
     @_abc_1.abstractmethod
     def UpdateUser(
@@ -101,7 +135,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.UpdateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.UpdateUserResponse, _abc.Awaitable[_user_service_pb2.UpdateUserResponse]]:
-        """Changes what is set in the call and leaves the rest. The admin's role cannot be changed."""
+        """Changes what is set in the call and leaves the rest. The admin's role cannot be changed. A new role ends the user's
+        sessions; other changes count within seconds here, and his programs are told to refresh their tokens.
+        """
 
     @_abc_1.abstractmethod
     def SetPassword(
@@ -109,7 +145,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.SetPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.SetPasswordResponse, _abc.Awaitable[_user_service_pb2.SetPasswordResponse]]:
-        """Sets a user's password and ends his sessions here."""
+        """Sets a user's password and ends his sessions, here at once and there with the next users bundle."""
 
     @_abc_1.abstractmethod
     def DeactivateUser(
@@ -119,6 +155,33 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_service_pb2.DeactivateUserResponse, _abc.Awaitable[_user_service_pb2.DeactivateUserResponse]]:
         """Shuts a user out, here at once and there with the next users bundle. Users are never deleted. The admin cannot be
         deactivated.
+        """
+
+    @_abc_1.abstractmethod
+    def ReactivateUser(
+        self,
+        request: _user_service_pb2.ReactivateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.ReactivateUserResponse, _abc.Awaitable[_user_service_pb2.ReactivateUserResponse]]:
+        """Lets a deactivated user in again. His old sessions stay ended: he signs in anew."""
+
+    @_abc_1.abstractmethod
+    def EndUserSessions(
+        self,
+        request: _user_service_pb2.EndUserSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.EndUserSessionsResponse, _abc.Awaitable[_user_service_pb2.EndUserSessionsResponse]]:
+        """Ends all sessions of a user, here within 5 seconds and there with the next users bundle."""
+
+    @_abc_1.abstractmethod
+    def ChangeOwnPassword(
+        self,
+        request: _user_service_pb2.ChangeOwnPasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.ChangeOwnPasswordResponse, _abc.Awaitable[_user_service_pb2.ChangeOwnPasswordResponse]]:
+        """Changes the caller's own password and ends all his other sessions, those on the Request Network with the next users
+        bundle. The old password is needed; attempts are counted and delayed as those to sign in. A wrong one is
+        CREDENTIALS_WRONG. Who has forgotten his password asks the admin.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
