@@ -114,6 +114,7 @@ WAYS = {
     "good-settings": (to_request_network(networks.BUNDLE_KIND_SETTINGS, schema_minor=2), "request"),
     "good-long": ({}, "response"),
     "good-announcing": ({"schema_minor": 1}, "response"),
+    "good-witnessing": ({"schema_minor": 2}, "response"),
 }
 
 
