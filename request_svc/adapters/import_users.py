@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_NUMBER: Final = 2**31 - 1
 ID_BYTES: Final = 16
+AT_ONCE: Final = 8192
+"""Rows of one statement, at least, as long as there are more: a few MiB of memory."""
 
 # Whatever is the same in the message and in the row, in the order of the function's parameters.
 _BEFORE: Final = (
@@ -72,17 +74,24 @@ class UserRows:
     def __init__(self, batch: IncomingBatch, clock: Callable[[], datetime]) -> None:
         self._batch = batch
         self._clock = clock
+        self._waiting: dict[bytes, User] = {}
         self._deactivated: list[UUID] = []
         self._changed_credentials: list[UUID] = []
         self._changed_claims: list[UUID] = []
         self.counts = {"imported": 0, "updated": 0, "deactivated": 0}
 
     async def store(self, connection: AsyncConnection, messages: Mapping[str, Sequence[User]]) -> None:
-        """See the port."""
-        # The last of two rows with one id counts; the database takes each id once.
-        users = list({user.id: user for user in messages["user"]}.values())
-        for user in users:
+        """See the port. Some thousands go in one statement: each costs a round trip, whatever it holds."""
+        for user in messages["user"]:
             _check(user)
+            # The last of two rows with one id counts; the database takes each id once in a statement.
+            self._waiting[user.id] = user
+        if len(self._waiting) >= AT_ONCE:
+            await self._store_waiting(connection)
+
+    async def _store_waiting(self, connection: AsyncConnection) -> None:
+        users = list(self._waiting.values())
+        self._waiting.clear()
         columns: list[Any] = [[getattr(user, name) for user in users] for name in _BEFORE]
         parameters = (
             self._batch.batch_id,
@@ -102,6 +111,8 @@ class UserRows:
     async def finish(self, transaction: Transaction, *, snapshot: bool) -> None:
         """See the port. Names are compared only now: within a bundle two users may exchange theirs."""
         connection, batch = transaction.connection, {"batch": self._batch.batch_id}
+        if self._waiting:
+            await self._store_waiting(connection)
         missing = (await connection.execute(_RETIRE_MISSING, batch)).scalars().all() if snapshot else []
         displaced = (await connection.execute(_DISPLACE, batch)).scalars().all()
         try:
