@@ -43,7 +43,6 @@ from response_svc.handlers.users import UserHandler
 from response_svc.jobs import EXECUTE_QUERY, jobs
 from response_svc.search.factory import make_engine
 from response_svc.usecases.change_users import UserContext
-from response_svc.usecases.check_request import Policy
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
 
@@ -59,7 +58,7 @@ if TYPE_CHECKING:
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
     from common.ratelimit.user_limits import UserLimits
-    from response_svc.ports import SearchEngine
+    from response_svc.ports import AnswerCache, CurrentPolicy, SearchEngine
     from response_svc.settings import ResponseSettings
 
 CACHE_TIMEOUT_SECONDS = 0.5
@@ -120,6 +119,7 @@ async def build_app(
     engine = make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)
+    cache = RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations)
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings), _sinks(queue), keeping(settings))
@@ -142,7 +142,7 @@ async def build_app(
         broker=broker,
         exchange=exchange,
         rpc_services=[*_own_services(users, auth), *shared],
-        executors=Executors(_execution(settings, batches, redis, engine), settings.worker_count),
+        executors=Executors(_execution(settings, batches, cache, engine, auth.policy), settings.worker_count),
         users=users,
         engine=engine,
         redis=redis,
@@ -167,16 +167,16 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
 
 
 def _execution(
-    settings: ResponseSettings, batches: BatchContext, redis: Redis, engine: SearchEngine
+    settings: ResponseSettings, batches: BatchContext, cache: AnswerCache, engine: SearchEngine, policy: CurrentPolicy
 ) -> ExecutionContext:
     return ExecutionContext(
         database=batches.database,
         queue=PostgresQueue(),
         users=PostgresUsers(),
         results=PostgresResults(),
-        cache=RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations),
+        cache=cache,
         engine=engine,
-        policy=Policy(frozenset(settings.allowed_indices)),
+        policy=policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
         steps=batches.steps,

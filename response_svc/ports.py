@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.policy.limits import EffectiveLimits
+    from common.policy.policy import Policy
     from response_svc.domain.incoming_request import (
         Answer,
         ClaimedRequest,
         Failure,
         IncomingRequest,
+        Kept,
         RetryLater,
         Status,
     )
@@ -43,6 +45,14 @@ class SearchEngine(Protocol):
         """
         ...
 
+    async def fields(self, index: str) -> Mapping[str, str]:
+        """The type of each field of exactly one index, in Elasticsearch's words, objects and subfields included.
+
+        Raises EngineError: NoSuchIndexError, EngineRefusedError for more fields than can be carried, or one that may
+        pass.
+        """
+        ...
+
     async def check(self) -> EngineHealth:
         """Whether the engine can answer now; never raises."""
         ...
@@ -52,15 +62,32 @@ class SearchEngine(Protocol):
         ...
 
 
-class AnswerCache(Protocol):
-    """Answers kept for a while. It may lose any of them at any time, and being away is no error."""
+class CurrentPolicy(Protocol):
+    """What counts now."""
 
-    async def find(self, index: str, search: Search) -> Answer | None:
+    @property
+    def current(self) -> Policy:
+        """The policy as it was last read, a few seconds ago at most."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers kept for a while. It may lose any of them at any time, and being away is no error but to `forget`."""
+
+    async def find(self, index: str, search: Search) -> Kept:
         """The kept answer to the same search of the same index, marked as kept."""
         ...
 
-    async def keep(self, index: str, search: Search, answer: Answer) -> None:
-        """Keeps a whole answer; one that is partial or too large is left out."""
+    async def keep(self, index: str, search: Search, answer: Answer, generation: bytes | None) -> None:
+        """Keeps a whole answer; one that is partial or too large is left out.
+
+        `generation` is what `find` said before the engine was asked: an answer that was asked for before everything
+        was forgotten is not kept after it.
+        """
+        ...
+
+    async def forget(self, index: str | None) -> None:
+        """No answer of `index`, or of any for None, that was kept so far is found again. Raises UnavailableError."""
         ...
 
 
