@@ -23,7 +23,7 @@ from common.settings_sources import (
     weakness_of_secret,
 )
 
-__all__ = ["NetworkSettings", "SettingProblem", "SettingsError", "load_settings"]
+__all__ = ["NetworkSettings", "Seconds", "SettingProblem", "SettingsError", "load_settings"]
 
 Seconds = Annotated[int, Field(ge=1, le=86_400, description="Give whole seconds, 1 to 86400.")]
 Days = Annotated[int, Field(ge=1, le=3650, description="Give whole days, 1 to 3650.")]

@@ -10,7 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
-from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_grpc
+from airlock.response.v1 import (
+    processing_service_pb2_grpc,
+    profile_type_service_pb2_grpc,
+    search_policy_service_pb2_grpc,
+    settings_service_pb2_grpc,
+    user_service_pb2_grpc,
+)
 from redis.asyncio import Redis
 
 from common import clock
@@ -34,14 +40,19 @@ from response_svc.adapters.export_tables import ReplicatedTableSource
 from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.adapters.incoming_requests import PostgresIncomingRequests
+from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.replicated_tables import REPLICATED_TABLES
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
+from response_svc.handlers.profile_types import ProfileTypeHandler
+from response_svc.handlers.search_policy import SearchPolicyHandler, SearchPolicyParts
+from response_svc.handlers.settings import SettingsHandler
 from response_svc.handlers.users import UserHandler
 from response_svc.jobs import EXECUTE_QUERY, jobs
 from response_svc.search.factory import make_engine
+from response_svc.usecases.change_policy import PolicyContext
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
@@ -81,6 +92,7 @@ class App:
     rpc_services: Sequence[RpcService]
     executors: Executors
     users: UserContext
+    policy: PolicyContext
     engine: SearchEngine
     redis: Redis
 
@@ -121,6 +133,7 @@ async def build_app(
     queue = BrokerJobQueue(broker)
     cache = RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations)
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
+    policy = _policy(database, queue)
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings), _sinks(queue), keeping(settings))
     shared = shared_services(
@@ -141,9 +154,14 @@ async def build_app(
         trail=AuditTrail(database, settings.keep_audit_days),
         broker=broker,
         exchange=exchange,
-        rpc_services=[*_own_services(users, auth), *shared],
+        rpc_services=[
+            *_own_services(users, auth),
+            *_policy_services(SearchPolicyParts(policy, engine, cache)),
+            *shared,
+        ],
         executors=Executors(_execution(settings, batches, cache, engine, auth.policy), settings.worker_count),
         users=users,
+        policy=policy,
         engine=engine,
         redis=redis,
     )
@@ -164,6 +182,17 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
         await queue.wake(EXECUTE_QUERY, times=min(requests, MOST_WAKE_UPS))
 
     return {network_pb2.BUNDLE_KIND_REQUESTS: requests_sinks(wake)}
+
+
+def _policy(database: Database, queue: JobQueue) -> PolicyContext:
+    return PolicyContext(
+        database=database,
+        profile_types=profile_type_rows(),
+        settings=setting_rows(),
+        indices=index_rows(),
+        use=PostgresProfileTypeUse(),
+        queue=queue,
+    )
 
 
 def _execution(
@@ -198,5 +227,25 @@ def _own_services(users: UserContext, auth: AuthContext) -> list[RpcService]:
             "airlock.response.v1.ProcessingService",
             processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server,
             ProcessingHandler(users.database, PostgresIncomingRequests()),
+        ),
+    ]
+
+
+def _policy_services(parts: SearchPolicyParts) -> list[RpcService]:
+    return [
+        RpcService(
+            "airlock.response.v1.ProfileTypeService",
+            profile_type_service_pb2_grpc.add_ProfileTypeServiceServicer_to_server,
+            ProfileTypeHandler(parts.policy),
+        ),
+        RpcService(
+            "airlock.response.v1.SettingsService",
+            settings_service_pb2_grpc.add_SettingsServiceServicer_to_server,
+            SettingsHandler(parts.policy),
+        ),
+        RpcService(
+            "airlock.response.v1.SearchPolicyService",
+            search_policy_service_pb2_grpc.add_SearchPolicyServiceServicer_to_server,
+            SearchPolicyHandler(parts),
         ),
     ]

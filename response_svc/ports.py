@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RetryLater,
         Status,
     )
+    from response_svc.domain.policy_row import PolicyRow, PolicyVersion
     from response_svc.domain.user import User
     from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
     from response_svc.search.answers import EngineAnswer, EngineHealth
@@ -132,6 +133,54 @@ class UserStore(Protocol):
 
     async def hold_profile(self, connection: AsyncConnection, name: str) -> EffectiveLimits | None:
         """The limits of a profile type, which nobody can change or remove until the transaction ends."""
+        ...
+
+
+class PolicyStore(Protocol):
+    """Rows of one kind of policy with all that they ever held. Every method runs in the caller's transaction."""
+
+    async def hold(self, connection: AsyncConnection) -> None:
+        """Lets nobody else change a row of this kind until the transaction has ended."""
+        ...
+
+    async def find(self, connection: AsyncConnection, key: str) -> PolicyRow | None:
+        """The row, also one that was removed."""
+        ...
+
+    async def find_many(self, connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, PolicyRow]:
+        """Those of the rows that there are, by key, also those that were removed."""
+        ...
+
+    async def present_keys(self, connection: AsyncConnection) -> set[str]:
+        """The keys of all rows that were not removed."""
+        ...
+
+    async def page(self, connection: AsyncConnection, *, after: str | None, limit: int) -> Sequence[PolicyRow]:
+        """Up to `limit` rows that were not removed, in order of their keys, those after the key `after`."""
+        ...
+
+    async def write(
+        self, connection: AsyncConnection, key: str, content: Mapping[str, Any], *, removed: bool, by: UUID | None
+    ) -> PolicyRow:
+        """Writes the row under the next revision, keeps the version, and tells every process once it is committed."""
+        ...
+
+    async def versions(
+        self, connection: AsyncConnection, key: str, *, before: int | None, limit: int
+    ) -> Sequence[PolicyVersion]:
+        """Up to `limit` versions with revisions below `before`, the newest first."""
+        ...
+
+    async def version(self, connection: AsyncConnection, key: str, revision: int) -> PolicyVersion | None:
+        """What the row held after that change."""
+        ...
+
+
+class ProfileTypeUse(Protocol):
+    """Who has a profile type."""
+
+    async def hold_and_count_users(self, connection: AsyncConnection, name: str) -> int:
+        """How many users have it, also inactive ones; nobody new can be given it until the transaction has ended."""
         ...
 
 

@@ -26,13 +26,17 @@ from sqlalchemy import make_url, text
 
 from common.batches.steps import no_steps
 from common.database.transaction import Database
+from common.policy.index import AllowedIndex
+from common.rpc.caller import current_caller
 from common.rpc.server import build_server
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
+from response_svc.usecases.change_indices import allow_index
 from response_svc.usecases.create_admin import create_admin
 from sandbox.postgres import SUPERUSER
+from sandbox.policy_rows import put_indices
 from transfer.bundle.names import kind_from_name
 from transfer.bundle.peek import peek
 from transfer.spool.deliver import deliver
@@ -54,9 +58,9 @@ if TYPE_CHECKING:
     from transfer.bundle.keyring import GeneratedKeys
 
 PASSWORD = "a password for stories"
-ALLOWED = ("cities",)
+ALLOWED = "cities"
 # The Request Network here believes that one more index may be asked; the Response Network decides.
-ALLOWED_BY_MISTAKE = (*ALLOWED, "personnel")
+ALLOWED_BY_MISTAKE = "personnel"
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "argon2_parallelism": 1}
 TEHRAN = b'{"query": {"match": {"alternate_names": "\xd8\xaa\xd9\x87\xd8\xb1\xd8\xa7\xd9\x86"}}, "size": 1}'
 
@@ -299,9 +303,20 @@ async def open_two_networks(place: Place, keys: GeneratedKeys, closing: AsyncExi
     for side in (request, response):
         await side.open()
     await create_admin(response.app.users, username="admin", email="admin@example.org", password=PASSWORD)
+    await _fill_catalogues(request, response)
     stick = place.folder / "stick"
     stick.mkdir()
     return TwoNetworks(request, response, stick, clock)
+
+
+async def _fill_catalogues(request: Side, response: Side) -> None:
+    """The admin allows what may be asked; the Request Network has it already, and one index too many."""
+    app = response.app
+    await allow_index(app.policy, app.engine, ALLOWED, description="", caller=current_caller())
+    known = [AllowedIndex(name, "", await app.engine.fields(name)) for name in (ALLOWED, ALLOWED_BY_MISTAKE)]
+    await put_indices(request.app.database, *known)
+    for side in (request, response):
+        await side.app.auth.policy.refresh()
 
 
 async def _open_request_side(place: Place, keys: GeneratedKeys, clock: StoryClock) -> Side:
@@ -310,7 +325,6 @@ async def _open_request_side(place: Place, keys: GeneratedKeys, clock: StoryCloc
         "redis_url": place.request_redis_url,
         "signing_key_file": keys.request_signing_key,
         "peer_signing_keys_file": keys.response_public_key,
-        "allowed_indices": ALLOWED_BY_MISTAKE,
     }
     settings = RequestSettings(**_common(place, keys, "request"), **named)
     return Side(await build_request_app(settings), settings, place.folder, clock)
@@ -322,7 +336,6 @@ async def _open_response_side(place: Place, keys: GeneratedKeys, clock: StoryClo
         "redis_url": place.response_redis_url,
         "signing_key_file": keys.response_signing_key,
         "peer_signing_keys_file": keys.request_public_key,
-        "allowed_indices": ALLOWED,
         "embedded_search_dir": place.search_folder,
     }
     settings = ResponseSettings(**_common(place, keys, "response"), **named)

@@ -1,4 +1,4 @@
-"""What Elasticsearch does with fields of each type, in its own words; a type without a place here may be asked anything."""
+"""What Elasticsearch does with fields of each type, in its own words. A type not named here may be asked anything."""
 
 from __future__ import annotations
 

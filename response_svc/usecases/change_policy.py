@@ -1,0 +1,81 @@
+"""What every change of the policy has in common: one transaction with its revision, version and audit row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from common.audit.record import AuditEntry, record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from common.database.transaction import Database, Transaction
+    from common.jobs.queue import JobQueue
+    from common.rpc.caller import Caller
+    from response_svc.domain.policy_row import PolicyRow
+    from response_svc.ports import PolicyStore, ProfileTypeUse
+
+EXPORT_PROFILE_TYPES: Final = "export_profile_types"
+EXPORT_SETTINGS: Final = "export_settings"
+"""The jobs that carry changes over; indices travel with the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyContext:
+    """What the use cases of the policy work with."""
+
+    database: Database
+    profile_types: PolicyStore
+    settings: PolicyStore
+    indices: PolicyStore
+    use: ProfileTypeUse
+    queue: JobQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One row as it is to be: its content, or that it is removed and keeps its last content for the other network."""
+
+    key: str
+    content: Mapping[str, Any]
+    removed: bool = False
+
+
+async def write(
+    context: PolicyContext,
+    transaction: Transaction,
+    store: PolicyStore,
+    written: Written,
+    *,
+    action: str,
+    caller: Caller,
+    data: Mapping[str, Any],
+) -> PolicyRow:
+    """Writes a row that the caller's transaction holds, audits it, and lets it be exported after the commit.
+
+    `data` is what was changed, for the audit trail.
+    """
+    connection = transaction.connection
+    by = caller.principal.user_id if caller.principal else None
+    row = await store.write(connection, written.key, written.content, removed=written.removed, by=by)
+    entry = AuditEntry(
+        action,
+        user_id=by,
+        resource_type=action.partition(".")[0],
+        resource_id=written.key,
+        address=caller.address,
+        user_agent=caller.user_agent,
+        request_data=data,
+        metadata={"revision": row.last_change.revision, "request_id": caller.request_id},
+    )
+    await record(connection, entry)
+    job = EXPORT_PROFILE_TYPES if store is context.profile_types else EXPORT_SETTINGS
+    transaction.after_commit(partial(context.queue.wake, job))
+    return row
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What is other than before, with its new value."""
+    return {name: value for name, value in after.items() if name not in before or before[name] != value}
