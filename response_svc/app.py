@@ -185,13 +185,15 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
 
 
 def _policy(database: Database, queue: JobQueue) -> PolicyContext:
+    wake_ups = export_wake_ups(queue)
     return PolicyContext(
         database=database,
         profile_types=profile_type_rows(),
         settings=setting_rows(),
         indices=index_rows(),
         use=PostgresProfileTypeUse(),
-        queue=queue,
+        wake_profile_types=wake_ups[network_pb2.BUNDLE_KIND_PROFILE_TYPES],
+        wake_settings=wake_ups[network_pb2.BUNDLE_KIND_SETTINGS],
     )
 
 

@@ -26,17 +26,15 @@ from sqlalchemy import make_url, text
 
 from common.batches.steps import no_steps
 from common.database.transaction import Database
-from common.policy.index import AllowedIndex
 from common.rpc.caller import current_caller
 from common.rpc.server import build_server
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
-from response_svc.usecases.change_indices import allow_index
+from response_svc.usecases.change_indices import allow_index, disallow_index
 from response_svc.usecases.create_admin import create_admin
 from sandbox.postgres import SUPERUSER
-from sandbox.policy_rows import put_indices
 from transfer.bundle.names import kind_from_name
 from transfer.bundle.peek import peek
 from transfer.spool.deliver import deliver
@@ -59,8 +57,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "a password for stories"
 ALLOWED = "cities"
-# The Request Network here believes that one more index may be asked; the Response Network decides.
-ALLOWED_BY_MISTAKE = "personnel"
+# The Request Network still believes that this one may be asked too; the Response Network decides.
+ALLOWED_UNTIL_CARRIED = "personnel"
+REPLICATED = ("profile_types", "settings", "users")
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "argon2_parallelism": 1}
 TEHRAN = b'{"query": {"match": {"alternate_names": "\xd8\xaa\xd9\x87\xd8\xb1\xd8\xa7\xd9\x86"}}, "size": 1}'
 
@@ -231,12 +230,22 @@ class TwoNetworks:
         await UserServiceStub(self.response.channel).DeactivateUser(message, metadata=metadata)
 
     async def bring_user(self, username: str = "sara", **fields: Any) -> User:
-        """Makes a user on the Response Network, carries him over and signs him in."""
+        """Makes a user on the Response Network, carries him over with what he may ask, and signs him in."""
         await self.make_user(await self.response.sign_in("admin"), username, **fields)
-        await self.response.export("users")
+        for kind in REPLICATED:
+            await self.response.export(kind)
         self.carry(self.response, self.request)
         await self.request.import_()
+        await self._take_one_index_back()
         return User(self.request, await self.request.sign_in(username))
+
+    async def _take_one_index_back(self) -> None:
+        """The admin takes an index back once the other network was told of it; nobody carries that over."""
+        policy = self.response.app.policy
+        await self.request.app.auth.policy.refresh()
+        if ALLOWED_UNTIL_CARRIED in self.response.app.auth.policy.current.indices:
+            await disallow_index(policy, ALLOWED_UNTIL_CARRIED, revision=None, caller=current_caller())
+            await self.response.app.auth.policy.refresh()
 
     async def make_user(self, metadata: tuple[tuple[str, str], ...], username: str, **fields: Any) -> None:
         """Makes a user on the Response Network; nothing is carried."""
@@ -303,20 +312,12 @@ async def open_two_networks(place: Place, keys: GeneratedKeys, closing: AsyncExi
     for side in (request, response):
         await side.open()
     await create_admin(response.app.users, username="admin", email="admin@example.org", password=PASSWORD)
-    await _fill_catalogues(request, response)
+    for index in (ALLOWED, ALLOWED_UNTIL_CARRIED):
+        await allow_index(response.app.policy, response.app.engine, index, description="", caller=current_caller())
+    await response.app.auth.policy.refresh()
     stick = place.folder / "stick"
     stick.mkdir()
     return TwoNetworks(request, response, stick, clock)
-
-
-async def _fill_catalogues(request: Side, response: Side) -> None:
-    """The admin allows what may be asked; the Request Network has it already, and one index too many."""
-    app = response.app
-    await allow_index(app.policy, app.engine, ALLOWED, description="", caller=current_caller())
-    known = [AllowedIndex(name, "", await app.engine.fields(name)) for name in (ALLOWED, ALLOWED_BY_MISTAKE)]
-    await put_indices(request.app.database, *known)
-    for side in (request, response):
-        await side.app.auth.policy.refresh()
 
 
 async def _open_request_side(place: Place, keys: GeneratedKeys, clock: StoryClock) -> Side:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from common.audit.record import AuditEntry, record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from common.database.transaction import Database, Transaction
-    from common.jobs.queue import JobQueue
     from common.rpc.caller import Caller
     from response_svc.domain.policy_row import PolicyRow
     from response_svc.ports import PolicyStore, ProfileTypeUse
-
-EXPORT_PROFILE_TYPES: Final = "export_profile_types"
-EXPORT_SETTINGS: Final = "export_settings"
-"""The jobs that carry changes over; indices travel with the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,9 @@ class PolicyContext:
     settings: PolicyStore
     indices: PolicyStore
     use: ProfileTypeUse
-    queue: JobQueue
+    wake_profile_types: Callable[[], Awaitable[None]]
+    wake_settings: Callable[[], Awaitable[None]]
+    """They let the changes of profile types, or of settings and indices, be exported soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +67,8 @@ async def write(
         metadata={"revision": row.last_change.revision, "request_id": caller.request_id},
     )
     await record(connection, entry)
-    job = EXPORT_PROFILE_TYPES if store is context.profile_types else EXPORT_SETTINGS
-    transaction.after_commit(partial(context.queue.wake, job))
+    wake = context.wake_profile_types if store is context.profile_types else context.wake_settings
+    transaction.after_commit(wake)
     return row
 
 

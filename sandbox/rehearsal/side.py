@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.errors import ObjectInUse
 from sqlalchemy import text
 
+from common.database.transaction import Database
 from common.errors import StreamStoppedError, UnavailableError
 from common.policy.index import AllowedIndex
 from common.rpc.caller import current_caller
@@ -19,6 +20,7 @@ from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_indices import allow_index
 from sandbox.migrated import SERVICE
+from sandbox.policy_rows import put_indices
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
@@ -148,6 +150,14 @@ class Side:
         async with self.app.database.transaction() as transaction:
             await transaction.connection.execute(text(statement), values)
 
+    async def write_as_owner(self, *allowed: AllowedIndex) -> None:
+        """Puts indices into the catalogue, which the service itself could not."""
+        owner = Database(self._servers.postgres.url(self._database), pool_size=1)
+        try:
+            await put_indices(owner, *allowed)
+        finally:
+            await owner.close()
+
     async def time_passes(self, by: timedelta) -> None:
         """Leases and retries go by the database's own clock, which no rehearsal can move."""
         if self.name == "response":
@@ -213,7 +223,7 @@ async def fill_catalogues(request: Side, response: Side) -> None:
     for name in ALLOWED:
         await allow_index(app.policy, app.engine, name, description="", caller=current_caller())
     known = [AllowedIndex(name, "", await app.engine.fields(name)) for name in (*ALLOWED, ALLOWED_BY_MISTAKE)]
-    await put_indices(request.app.database, *known)
+    await request.write_as_owner(*known)
     for side in (request, response):
         await side.app.auth.policy.refresh()
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from airlock.common.v1.network_pb2 import BUNDLE_KIND_PROFILE_TYPES, BUNDLE_KIND_SETTINGS
+
 from common.auth.permissions import permissions_of
 from common.auth.principal import Principal
 from common.policy.limits import BASIC
 from common.rpc.caller import Caller
+from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
 from response_svc.usecases.change_policy import PolicyContext
 from tests.integration.response_svc.world import rows
@@ -28,20 +31,17 @@ class RememberingQueue:
         self.woken += [name] * times
 
 
-def policy_context(database: Database) -> PolicyContext:
+def policy_context(database: Database, queue: RememberingQueue | None = None) -> PolicyContext:
+    wake_ups = export_wake_ups(queue or RememberingQueue())
     return PolicyContext(
         database=database,
         profile_types=profile_type_rows(),
         settings=setting_rows(),
         indices=index_rows(),
         use=PostgresProfileTypeUse(),
-        queue=RememberingQueue(),
+        wake_profile_types=wake_ups[BUNDLE_KIND_PROFILE_TYPES],
+        wake_settings=wake_ups[BUNDLE_KIND_SETTINGS],
     )
-
-
-def woken(context: PolicyContext) -> list[str]:
-    assert isinstance(context.queue, RememberingQueue)
-    return context.queue.woken
 
 
 def admin(user_id: UUID | None = None) -> Caller:

@@ -17,7 +17,7 @@ from response_svc.search.answers import EngineRefusedError, EngineUnavailableErr
 from response_svc.usecases.change_indices import allow_index, describe_index, disallow_index, refresh_index
 from response_svc.usecases.read_indices import get_index, list_index_versions, list_indices
 from response_svc.usecases.refresh_indices import refresh_indices
-from tests.integration.response_svc.policy_world import admin, policy_context, woken, written
+from tests.integration.response_svc.policy_world import RememberingQueue, admin, policy_context, written
 from tests.integration.response_svc.world import FakeEngine, rows
 
 if TYPE_CHECKING:
@@ -28,8 +28,13 @@ FIELDS = {"name": "text", "population": "long"}
 
 
 @pytest.fixture
-def policy(database: Database) -> PolicyContext:
-    return policy_context(database)
+def queue() -> RememberingQueue:
+    return RememberingQueue()
+
+
+@pytest.fixture
+def policy(database: Database, queue: RememberingQueue) -> PolicyContext:
+    return policy_context(database, queue)
 
 
 async def allow(policy: PolicyContext, engine: FakeEngine, *names: str) -> None:
@@ -39,14 +44,14 @@ async def allow(policy: PolicyContext, engine: FakeEngine, *names: str) -> None:
 
 
 async def test_an_allowed_index_has_the_fields_that_the_engine_tells(
-    database: Database, policy: PolicyContext, engine: FakeEngine
+    database: Database, policy: PolicyContext, queue: RememberingQueue, engine: FakeEngine
 ) -> None:
     row = await allow_index(policy, engine, "cities", description="of the world", caller=admin())
     assert row.content == {"description": "of the world", "fields": FIELDS}
     assert (await get_index(policy, "cities", revision=None)).content == row.content
     [audit] = await rows(database, "SELECT * FROM audit_logs")
     assert (audit.action, audit.resource_id, audit.request_data["fields"]) == ("index.allowed", "cities", 2)
-    assert woken(policy) == ["export_settings"]
+    assert queue.woken == ["export_settings"]
 
 
 async def test_an_index_is_allowed_by_its_exact_name_once(policy: PolicyContext, engine: FakeEngine) -> None:

@@ -12,7 +12,7 @@ from common.policy.live import LivePolicy
 from common.policy.settings import SETTINGS
 from response_svc.usecases.change_settings import reset_setting, set_setting
 from response_svc.usecases.read_settings import get_setting, list_setting_versions, list_settings
-from tests.integration.response_svc.policy_world import admin, policy_context, woken, written
+from tests.integration.response_svc.policy_world import RememberingQueue, admin, policy_context, written
 from tests.integration.response_svc.world import rows
 
 if TYPE_CHECKING:
@@ -23,8 +23,13 @@ KEY = "query.max_size"
 
 
 @pytest.fixture
-def policy(database: Database) -> PolicyContext:
-    return policy_context(database)
+def queue() -> RememberingQueue:
+    return RememberingQueue()
+
+
+@pytest.fixture
+def policy(database: Database, queue: RememberingQueue) -> PolicyContext:
+    return policy_context(database, queue)
 
 
 async def test_every_setting_there_is_is_listed_by_key_in_pages(policy: PolicyContext) -> None:
@@ -36,7 +41,9 @@ async def test_every_setting_there_is_is_listed_by_key_in_pages(policy: PolicyCo
     assert all(state.is_default and state.value == state.definition.default for state in first)
 
 
-async def test_a_set_value_counts_and_tells_who_set_it(database: Database, policy: PolicyContext) -> None:
+async def test_a_set_value_counts_and_tells_who_set_it(
+    database: Database, policy: PolicyContext, queue: RememberingQueue
+) -> None:
     live = LivePolicy(database)
     caller = admin()
     assert caller.principal is not None
@@ -54,7 +61,7 @@ async def test_a_set_value_counts_and_tells_who_set_it(database: Database, polic
         ("setting.set", KEY, {"value": 50}),
         ("setting.set", "query.allow_leading_wildcard", {"value": False}),
     ]
-    assert woken(policy) == ["export_settings", "export_settings"]
+    assert queue.woken == ["export_settings", "export_settings"]
 
 
 async def test_a_reset_setting_has_its_default_and_leaves_a_mark(database: Database, policy: PolicyContext) -> None:

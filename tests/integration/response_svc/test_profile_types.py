@@ -15,7 +15,7 @@ from response_svc.usecases.change_indices import allow_index, disallow_index
 from response_svc.usecases.change_profile_types import create_profile_type, delete_profile_type, update_profile_type
 from response_svc.usecases.change_users import deactivate_user
 from response_svc.usecases.read_profile_types import get_profile_type, list_profile_type_versions, list_profile_types
-from tests.integration.response_svc.policy_world import admin, policy_context, woken, written
+from tests.integration.response_svc.policy_world import RememberingQueue, admin, policy_context, written
 from tests.integration.response_svc.world import FakeEngine, make_user, rows
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ GOLD = ProfileTypeChanges(
 
 
 @pytest.fixture
-def policy(database: Database) -> PolicyContext:
-    return policy_context(database)
+def queue() -> RememberingQueue:
+    return RememberingQueue()
+
+
+@pytest.fixture
+def policy(database: Database, queue: RememberingQueue) -> PolicyContext:
+    return policy_context(database, queue)
 
 
 async def test_a_new_profile_type_has_its_revision_version_audit_row_and_export(
-    database: Database, policy: PolicyContext, user_context: UserContext
+    database: Database, policy: PolicyContext, queue: RememberingQueue, user_context: UserContext
 ) -> None:
     person = await make_user(user_context, "head")
     row = await create_profile_type(policy, "gold", GOLD, caller=admin(person.id))
@@ -48,7 +53,7 @@ async def test_a_new_profile_type_has_its_revision_version_audit_row_and_export(
     [audit] = await rows(database, "SELECT * FROM audit_logs WHERE resource_type = 'profile_type'")
     assert (audit.action, audit.resource_id, audit.user_id) == ("profile_type.created", "gold", person.id)
     assert audit.request_data["rate_limit_per_day"] == 2000
-    assert woken(policy) == ["export_profile_types"]
+    assert queue.woken == ["export_profile_types"]
 
 
 async def test_an_update_changes_what_is_set_and_says_what_was_changed(
@@ -65,13 +70,15 @@ async def test_an_update_changes_what_is_set_and_says_what_was_changed(
     assert audit.request_data == {"soft": True, "description": "for many"}
 
 
-async def test_a_change_without_a_difference_writes_nothing(database: Database, policy: PolicyContext) -> None:
+async def test_a_change_without_a_difference_writes_nothing(
+    database: Database, policy: PolicyContext, queue: RememberingQueue
+) -> None:
     before = await written(database)
     same = ProfileTypeChanges(rate_limit_per_minute=60, query_kinds=("*",), description="")
     row = await update_profile_type(policy, "premium", same, revision=None, caller=admin())
     assert row.last_change.revision == 2
     assert await written(database) == before
-    assert woken(policy) == []
+    assert queue.woken == []
 
 
 @pytest.mark.parametrize(
