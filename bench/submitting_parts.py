@@ -15,10 +15,12 @@ from bench.report import Figure
 from common.audit.record import AuditEntry
 from common.auth.tokens import TokenIssuer
 from common.database.transaction import Database
+from common.policy.index import AllowedIndex
+from common.policy.policy import Policy
 from common.rpc.interceptors.validation import ValidationInterceptor
 from common.search.body import read_body
-from common.search.limits import QueryLimits, check_search
 from common.search.normal import normal_form
+from common.search.permitted import check_permitted
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.domain.request import NewRequest
 
@@ -40,7 +42,7 @@ async def parts(network: Network, token: str, body: bytes) -> list[Figure]:
     search = read_body(body)
     message = SubmitRequestRequest(index="cities", body=HttpBody(content_type="application/json", data=body))
     validation = ValidationInterceptor()
-    limits = QueryLimits()
+    policy, index = Policy(), AllowedIndex("cities", "", {"name": "text", "country": "keyword"})
 
     def fresh_token() -> None:
         TokenIssuer(network="request", secret=settings["SECRET_KEY"], lifetime=timedelta(hours=1)).verify(token)
@@ -50,7 +52,7 @@ async def parts(network: Network, token: str, body: bytes) -> list[Figure]:
         "a token seen for the first time": fresh_token,
         "field rules": lambda: validation.incoming(METHOD, message),
         "reading the body": lambda: read_body(body),
-        "the limits of a search": lambda: check_search(search, limits),
+        "the limits and fields of a search": lambda: check_permitted(search, index, policy, None),
         "the normal form": lambda: normal_form(search),
     }
     figures = [Figure(f"  of it {name}, µs", microseconds(work), "") for name, work in alone.items()]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from airlock.common.v1 import network_pb2
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from common.settings_sources import (
     SecretFileSource,
@@ -23,11 +23,10 @@ from common.settings_sources import (
     weakness_of_secret,
 )
 
-__all__ = ["NetworkSettings", "SettingProblem", "SettingsError", "load_settings"]
+__all__ = ["NetworkSettings", "Seconds", "SettingProblem", "SettingsError", "load_settings"]
 
 Seconds = Annotated[int, Field(ge=1, le=86_400, description="Give whole seconds, 1 to 86400.")]
 Days = Annotated[int, Field(ge=1, le=3650, description="Give whole days, 1 to 3650.")]
-_INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,254}")
 _POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _REDIS = ("redis://", "rediss://", "unix://")
 
@@ -76,9 +75,6 @@ class NetworkSettings(BaseSettings):
     signing_key_file: Path = Field(description="Run `transfer keygen` and name this network's *-signing.key.")
     peer_signing_keys_file: Path = Field(
         description="Run `transfer keygen` and name the other network's *-signing.pub."
-    )
-    allowed_indices: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="List exact index names with commas between: cities,flights."
     )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -199,19 +195,6 @@ class NetworkSettings(BaseSettings):
             exports, imports = export_dir.absolute(), value.absolute()
             if exports == imports or exports in imports.parents or imports in exports.parents:
                 raise ValueError("it lies in EXPORT_DIR, or EXPORT_DIR in it.")
-        return value
-
-    @field_validator("allowed_indices", mode="before")
-    @classmethod
-    def _split_indices(cls, value: Any) -> Any:  # noqa: ANN401 - text from outside or a tuple from a test.
-        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-    @field_validator("allowed_indices")
-    @classmethod
-    def _indices_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if not _INDEX_NAME.fullmatch(name):
-                raise ValueError(f"“{name[:64]}” is not an exact index name.")
         return value
 
     @field_validator("grpc_listen")

@@ -146,7 +146,6 @@ async def build_app(
         cache=cache,
         changes=changes,
         policy=auth.policy,
-        allowed_indices=frozenset(settings.allowed_indices),
     )
     shared = shared_services(
         settings=settings,

@@ -10,7 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
-from airlock.response.v1 import processing_service_pb2_grpc, user_service_pb2_grpc
+from airlock.response.v1 import (
+    processing_service_pb2_grpc,
+    profile_type_service_pb2_grpc,
+    search_policy_service_pb2_grpc,
+    settings_service_pb2_grpc,
+    user_service_pb2_grpc,
+)
 from redis.asyncio import Redis
 
 from common import clock
@@ -34,16 +40,20 @@ from response_svc.adapters.export_tables import ReplicatedTableSource
 from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.adapters.incoming_requests import PostgresIncomingRequests
+from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.replicated_tables import REPLICATED_TABLES
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
+from response_svc.handlers.profile_types import ProfileTypeHandler
+from response_svc.handlers.search_policy import SearchPolicyHandler, SearchPolicyParts
+from response_svc.handlers.settings import SettingsHandler
 from response_svc.handlers.users import UserHandler
 from response_svc.jobs import EXECUTE_QUERY, jobs
 from response_svc.search.factory import make_engine
+from response_svc.usecases.change_policy import PolicyContext
 from response_svc.usecases.change_users import UserContext
-from response_svc.usecases.check_request import Policy
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
 
@@ -59,7 +69,7 @@ if TYPE_CHECKING:
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
     from common.ratelimit.user_limits import UserLimits
-    from response_svc.ports import SearchEngine
+    from response_svc.ports import AnswerCache, CurrentPolicy, SearchEngine
     from response_svc.settings import ResponseSettings
 
 CACHE_TIMEOUT_SECONDS = 0.5
@@ -82,6 +92,7 @@ class App:
     rpc_services: Sequence[RpcService]
     executors: Executors
     users: UserContext
+    policy: PolicyContext
     engine: SearchEngine
     redis: Redis
 
@@ -120,7 +131,9 @@ async def build_app(
     engine = make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)
+    cache = RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations)
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
+    policy = _policy(database, queue)
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings), _sinks(queue), keeping(settings))
     shared = shared_services(
@@ -141,9 +154,14 @@ async def build_app(
         trail=AuditTrail(database, settings.keep_audit_days),
         broker=broker,
         exchange=exchange,
-        rpc_services=[*_own_services(users, auth), *shared],
-        executors=Executors(_execution(settings, batches, redis, engine), settings.worker_count),
+        rpc_services=[
+            *_own_services(users, auth),
+            *_policy_services(SearchPolicyParts(policy, engine, cache)),
+            *shared,
+        ],
+        executors=Executors(_execution(settings, batches, cache, engine, auth.policy), settings.worker_count),
         users=users,
+        policy=policy,
         engine=engine,
         redis=redis,
     )
@@ -166,17 +184,30 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
     return {network_pb2.BUNDLE_KIND_REQUESTS: requests_sinks(wake)}
 
 
+def _policy(database: Database, queue: JobQueue) -> PolicyContext:
+    wake_ups = export_wake_ups(queue)
+    return PolicyContext(
+        database=database,
+        profile_types=profile_type_rows(),
+        settings=setting_rows(),
+        indices=index_rows(),
+        use=PostgresProfileTypeUse(),
+        wake_profile_types=wake_ups[network_pb2.BUNDLE_KIND_PROFILE_TYPES],
+        wake_settings=wake_ups[network_pb2.BUNDLE_KIND_SETTINGS],
+    )
+
+
 def _execution(
-    settings: ResponseSettings, batches: BatchContext, redis: Redis, engine: SearchEngine
+    settings: ResponseSettings, batches: BatchContext, cache: AnswerCache, engine: SearchEngine, policy: CurrentPolicy
 ) -> ExecutionContext:
     return ExecutionContext(
         database=batches.database,
         queue=PostgresQueue(),
         users=PostgresUsers(),
         results=PostgresResults(),
-        cache=RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations),
+        cache=cache,
         engine=engine,
-        policy=Policy(frozenset(settings.allowed_indices)),
+        policy=policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
         steps=batches.steps,
@@ -198,5 +229,25 @@ def _own_services(users: UserContext, auth: AuthContext) -> list[RpcService]:
             "airlock.response.v1.ProcessingService",
             processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server,
             ProcessingHandler(users.database, PostgresIncomingRequests()),
+        ),
+    ]
+
+
+def _policy_services(parts: SearchPolicyParts) -> list[RpcService]:
+    return [
+        RpcService(
+            "airlock.response.v1.ProfileTypeService",
+            profile_type_service_pb2_grpc.add_ProfileTypeServiceServicer_to_server,
+            ProfileTypeHandler(parts.policy),
+        ),
+        RpcService(
+            "airlock.response.v1.SettingsService",
+            settings_service_pb2_grpc.add_SettingsServiceServicer_to_server,
+            SettingsHandler(parts.policy),
+        ),
+        RpcService(
+            "airlock.response.v1.SearchPolicyService",
+            search_policy_service_pb2_grpc.add_SearchPolicyServiceServicer_to_server,
+            SearchPolicyHandler(parts),
         ),
     ]

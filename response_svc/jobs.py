@@ -12,12 +12,15 @@ from common.batches.exchange import HasExchange
 from common.cli.service import ServiceApp
 from common.jobs.job import Job
 from response_svc.adapters.export_wake_ups import EXPORT_JOBS
+from response_svc.usecases.refresh_indices import refresh_indices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from common.batches.reports import ExportReport, ImportReport
+    from response_svc.ports import SearchEngine
     from response_svc.settings import ResponseSettings
+    from response_svc.usecases.change_policy import PolicyContext
     from response_svc.usecases.execute_waiting import Executors
 
 EXECUTE_QUERY: Final = "execute_query"
@@ -29,6 +32,16 @@ class JobApp(ServiceApp, HasExchange, HasTrail, Protocol):
     @property
     def executors(self) -> Executors:
         """Those of this process."""
+        ...
+
+    @property
+    def policy(self) -> PolicyContext:
+        """Profile types, settings and the catalogue of indices."""
+        ...
+
+    @property
+    def engine(self) -> SearchEngine:
+        """What is searched."""
         ...
 
 
@@ -56,6 +69,7 @@ def jobs(settings: ResponseSettings) -> tuple[Job[JobApp], ...]:
         ),
         Job(name="export_responses", run=export_responses, every=settings.export_responses_seconds),
         Job(name="seal_audit", run=seal_audit, every=settings.seal_audit_seconds, audited=False),
+        Job(name="refresh_indices", run=read_fields, every=settings.refresh_indices_seconds, at_start=True),
         Job(name="clean_up", run=clean_up, cron=settings.clean_up_cron),
     )
 
@@ -93,6 +107,11 @@ async def export_responses(app: JobApp) -> ExportReport:
 async def seal_audit(app: JobApp) -> Mapping[str, int]:
     """What the audit trail grew by, chained to what was sealed before."""
     return await app.trail.seal()
+
+
+async def read_fields(app: JobApp) -> Mapping[str, int]:
+    """The fields of all allowed indices from the search engine; only what changed is written."""
+    return await refresh_indices(app.policy, app.engine)
 
 
 async def clean_up(app: JobApp) -> Mapping[str, int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.policy.limits import EffectiveLimits
+    from common.policy.policy import Policy
     from response_svc.domain.incoming_request import (
         Answer,
         ClaimedRequest,
         Failure,
         IncomingRequest,
+        Kept,
         RetryLater,
         Status,
     )
+    from response_svc.domain.policy_row import PolicyRow, PolicyVersion
     from response_svc.domain.user import User
     from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
     from response_svc.search.answers import EngineAnswer, EngineHealth
@@ -43,6 +46,14 @@ class SearchEngine(Protocol):
         """
         ...
 
+    async def fields(self, index: str) -> Mapping[str, str]:
+        """The type of each field of exactly one index, in Elasticsearch's words, objects and subfields included.
+
+        Raises EngineError: NoSuchIndexError, EngineRefusedError for more fields than can be carried, or one that may
+        pass.
+        """
+        ...
+
     async def check(self) -> EngineHealth:
         """Whether the engine can answer now; never raises."""
         ...
@@ -52,15 +63,32 @@ class SearchEngine(Protocol):
         ...
 
 
-class AnswerCache(Protocol):
-    """Answers kept for a while. It may lose any of them at any time, and being away is no error."""
+class CurrentPolicy(Protocol):
+    """What counts now."""
 
-    async def find(self, index: str, search: Search) -> Answer | None:
+    @property
+    def current(self) -> Policy:
+        """The policy as it was last read, a few seconds ago at most."""
+        ...
+
+
+class AnswerCache(Protocol):
+    """Answers kept for a while. It may lose any of them at any time, and being away is no error but to `forget`."""
+
+    async def find(self, index: str, search: Search) -> Kept:
         """The kept answer to the same search of the same index, marked as kept."""
         ...
 
-    async def keep(self, index: str, search: Search, answer: Answer) -> None:
-        """Keeps a whole answer; one that is partial or too large is left out."""
+    async def keep(self, index: str, search: Search, answer: Answer, generation: bytes | None) -> None:
+        """Keeps a whole answer; one that is partial or too large is left out.
+
+        `generation` is what `find` said before the engine was asked: an answer that was asked for before everything
+        was forgotten is not kept after it.
+        """
+        ...
+
+    async def forget(self, index: str | None) -> None:
+        """No answer of `index`, or of any for None, that was kept so far is found again. Raises UnavailableError."""
         ...
 
 
@@ -105,6 +133,54 @@ class UserStore(Protocol):
 
     async def hold_profile(self, connection: AsyncConnection, name: str) -> EffectiveLimits | None:
         """The limits of a profile type, which nobody can change or remove until the transaction ends."""
+        ...
+
+
+class PolicyStore(Protocol):
+    """Rows of one kind of policy with all that they ever held. Every method runs in the caller's transaction."""
+
+    async def hold(self, connection: AsyncConnection) -> None:
+        """Lets nobody else change a row of this kind until the transaction has ended."""
+        ...
+
+    async def find(self, connection: AsyncConnection, key: str) -> PolicyRow | None:
+        """The row, also one that was removed."""
+        ...
+
+    async def find_many(self, connection: AsyncConnection, keys: Collection[str]) -> Mapping[str, PolicyRow]:
+        """Those of the rows that there are, by key, also those that were removed."""
+        ...
+
+    async def present_keys(self, connection: AsyncConnection) -> set[str]:
+        """The keys of all rows that were not removed."""
+        ...
+
+    async def page(self, connection: AsyncConnection, *, after: str | None, limit: int) -> Sequence[PolicyRow]:
+        """Up to `limit` rows that were not removed, in order of their keys, those after the key `after`."""
+        ...
+
+    async def write(
+        self, connection: AsyncConnection, key: str, content: Mapping[str, Any], *, removed: bool, by: UUID | None
+    ) -> PolicyRow:
+        """Writes the row under the next revision, keeps the version, and tells every process once it is committed."""
+        ...
+
+    async def versions(
+        self, connection: AsyncConnection, key: str, *, before: int | None, limit: int
+    ) -> Sequence[PolicyVersion]:
+        """Up to `limit` versions with revisions below `before`, the newest first."""
+        ...
+
+    async def version(self, connection: AsyncConnection, key: str, revision: int) -> PolicyVersion | None:
+        """What the row held after that change."""
+        ...
+
+
+class ProfileTypeUse(Protocol):
+    """Who has a profile type."""
+
+    async def hold_and_count_users(self, connection: AsyncConnection, name: str) -> int:
+        """How many users have it, also inactive ones; nobody new can be given it until the transaction has ended."""
         ...
 
 

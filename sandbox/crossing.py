@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sandbox.clients import RestClient
     from sandbox.network import Network
 
+FIRST_KINDS = ("users", "profile_types", "settings")
+"""What the Request Network needs before anybody can ask there; the indices travel with the settings."""
 SETTLE_SECONDS = 60
 PAUSE_SECONDS = 0.2
 UNFINISHED = ("INCOMING_STATUS_PENDING", "INCOMING_STATUS_PROCESSING", "INCOMING_STATUS_RETRY")
@@ -70,19 +72,25 @@ def cross(kind: str, source: End, destination: End, stick: Path) -> Leg:
 
 
 def cross_first_users(source: End, destination: End, stick: Path, courier: Person) -> Leg:
-    """Carries the first users; only with them can anybody sign in there, so the schedule imports them, not an operator.
+    """Carries the first users, and what they may ask.
+
+    Only with them can anybody sign in there, so the schedule imports them, not an operator.
 
     Afterwards `destination.operator` is signed in as `courier`, who was among them.
     """
     started = time.monotonic()
-    run_export(source.operator, "users")
-    waiting = sealed_batches(source.operator, "users")
+    for kind in FIRST_KINDS:
+        run_export(source.operator, kind)
+    waiting = [batch for kind in FIRST_KINDS for batch in sealed_batches(source.operator, kind)]
     exported = time.monotonic()
     carry(source, destination, stick)
     carried = time.monotonic()
 
-    inbox = destination.import_dir / "users"
-    _repeat(lambda: not any(inbox.glob("*.pb.enc")), what="the scheduled import of the first users")
+    inboxes = [destination.import_dir / kind for kind in FIRST_KINDS]
+    _repeat(
+        lambda: not any(file for inbox in inboxes for file in inbox.glob("*.pb.enc")),
+        what="the scheduled import of the first users",
+    )
     destination.operator.sign_in(courier.username, courier.password)
     return _leg("users", waiting, (started, exported, carried, time.monotonic()))
 

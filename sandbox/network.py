@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sandbox.child import Child
 
 PEERS = {"request": "response", "response": "request"}
-INDICES = ("cities", "flights")
 DATABASE = "airlock"
 
 
@@ -115,7 +114,6 @@ class Network:
             "ENCRYPTION_KEYRING_FILE": str(self._own_keyring()),
             "SIGNING_KEY_FILE": str(self._keys / f"{self.name}-signing.key"),
             "PEER_SIGNING_KEYS_FILE": str(self._keys / f"{PEERS[self.name]}-signing.pub"),
-            "ALLOWED_INDICES": ",".join(INDICES),
             "GRPC_LISTEN": f"unix:{self._run_folder / '{network}-{process}.sock'}",
             "SERVE_PROCESSES": str(len(self.sockets)),
             "DRAIN_SECONDS": "2",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ADMIN = "admin"
+INDICES = {"cities": "Cities of the world with their names in many languages", "flights": "Flights out of New York"}
 PASSWORD_BYTES = 12
 
 
@@ -69,7 +70,7 @@ class Pair:
             network.open_door()
 
     def sign_in_admin(self) -> RestClient:
-        """The admin of the Response Network, made by `create-admin` the first time."""
+        """The admin of the Response Network, made by `create-admin` the first time, who then allows the indices."""
         client = rest_client(self.response.envoy)
         file = self.folder / "admin.password"
         if not file.exists():
@@ -81,6 +82,7 @@ class Pair:
                 file.unlink()
                 raise
         client.sign_in(ADMIN, file.read_text())
+        self._allow_indices(client)
         return client
 
     def check_running(self) -> None:
@@ -95,6 +97,17 @@ class Pair:
             network.processes.ask_to_stop()
         for network in self.networks:
             network.stop()
+
+    def _allow_indices(self, admin: RestClient) -> None:
+        """Once: what somebody changes later stands."""
+        done = self.folder / "indices.allowed"
+        if done.exists():
+            return
+        listed = admin.call("GET", "/api/v1/admin/indices")["indices"]
+        for name, description in INDICES.items():
+            if name not in {index["name"] for index in listed}:
+                admin.call("POST", "/api/v1/admin/indices", json={"name": name, "description": description})
+        done.touch()
 
     def _migrate(self) -> None:
         running = [(network, network.processes.begin("migrate")) for network in self.networks]

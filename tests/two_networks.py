@@ -26,11 +26,13 @@ from sqlalchemy import make_url, text
 
 from common.batches.steps import no_steps
 from common.database.transaction import Database
+from common.rpc.caller import current_caller
 from common.rpc.server import build_server
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
+from response_svc.usecases.change_indices import allow_index, disallow_index
 from response_svc.usecases.create_admin import create_admin
 from sandbox.postgres import SUPERUSER
 from transfer.bundle.names import kind_from_name
@@ -54,9 +56,10 @@ if TYPE_CHECKING:
     from transfer.bundle.keyring import GeneratedKeys
 
 PASSWORD = "a password for stories"
-ALLOWED = ("cities",)
-# The Request Network here believes that one more index may be asked; the Response Network decides.
-ALLOWED_BY_MISTAKE = (*ALLOWED, "personnel")
+ALLOWED = "cities"
+# The Request Network still believes that this one may be asked too; the Response Network decides.
+ALLOWED_UNTIL_CARRIED = "personnel"
+REPLICATED = ("profile_types", "settings", "users")
 CHEAP = {"argon2_time_cost": 1, "argon2_memory_kib": 8, "argon2_parallelism": 1}
 TEHRAN = b'{"query": {"match": {"alternate_names": "\xd8\xaa\xd9\x87\xd8\xb1\xd8\xa7\xd9\x86"}}, "size": 1}'
 
@@ -227,12 +230,22 @@ class TwoNetworks:
         await UserServiceStub(self.response.channel).DeactivateUser(message, metadata=metadata)
 
     async def bring_user(self, username: str = "sara", **fields: Any) -> User:
-        """Makes a user on the Response Network, carries him over and signs him in."""
+        """Makes a user on the Response Network, carries him over with what he may ask, and signs him in."""
         await self.make_user(await self.response.sign_in("admin"), username, **fields)
-        await self.response.export("users")
+        for kind in REPLICATED:
+            await self.response.export(kind)
         self.carry(self.response, self.request)
         await self.request.import_()
+        await self._take_one_index_back()
         return User(self.request, await self.request.sign_in(username))
+
+    async def _take_one_index_back(self) -> None:
+        """The admin takes an index back once the other network was told of it; nobody carries that over."""
+        policy = self.response.app.policy
+        await self.request.app.auth.policy.refresh()
+        if ALLOWED_UNTIL_CARRIED in self.response.app.auth.policy.current.indices:
+            await disallow_index(policy, ALLOWED_UNTIL_CARRIED, revision=None, caller=current_caller())
+            await self.response.app.auth.policy.refresh()
 
     async def make_user(self, metadata: tuple[tuple[str, str], ...], username: str, **fields: Any) -> None:
         """Makes a user on the Response Network; nothing is carried."""
@@ -299,6 +312,9 @@ async def open_two_networks(place: Place, keys: GeneratedKeys, closing: AsyncExi
     for side in (request, response):
         await side.open()
     await create_admin(response.app.users, username="admin", email="admin@example.org", password=PASSWORD)
+    for index in (ALLOWED, ALLOWED_UNTIL_CARRIED):
+        await allow_index(response.app.policy, response.app.engine, index, description="", caller=current_caller())
+    await response.app.auth.policy.refresh()
     stick = place.folder / "stick"
     stick.mkdir()
     return TwoNetworks(request, response, stick, clock)
@@ -310,7 +326,6 @@ async def _open_request_side(place: Place, keys: GeneratedKeys, clock: StoryCloc
         "redis_url": place.request_redis_url,
         "signing_key_file": keys.request_signing_key,
         "peer_signing_keys_file": keys.response_public_key,
-        "allowed_indices": ALLOWED_BY_MISTAKE,
     }
     settings = RequestSettings(**_common(place, keys, "request"), **named)
     return Side(await build_request_app(settings), settings, place.folder, clock)
@@ -322,7 +337,6 @@ async def _open_response_side(place: Place, keys: GeneratedKeys, clock: StoryClo
         "redis_url": place.response_redis_url,
         "signing_key_file": keys.response_signing_key,
         "peer_signing_keys_file": keys.request_public_key,
-        "allowed_indices": ALLOWED,
         "embedded_search_dir": place.search_folder,
     }
     settings = ResponseSettings(**_common(place, keys, "response"), **named)

@@ -32,13 +32,14 @@ _OPERATOR: Final = _USER | {
     permissions.PERMISSION_READ_AUDIT,
     permissions.PERMISSION_TRANSFER,
     permissions.PERMISSION_MANAGE_API_KEYS,
+    permissions.PERMISSION_READ_POLICY,
 }
 
 ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission.ValueType]]] = MappingProxyType(
     {
         ROLE_USER: _USER,
         ROLE_OPERATOR: _OPERATOR,
-        ROLE_ADMIN: _OPERATOR | {permissions.PERMISSION_MANAGE_USERS},
+        ROLE_ADMIN: _OPERATOR | {permissions.PERMISSION_MANAGE_USERS, permissions.PERMISSION_MANAGE_POLICY},
         # Programs: integrations that submit requests, and transfer stations.
         ROLE_SYSTEM: _USER | {permissions.PERMISSION_TRANSFER},
     }

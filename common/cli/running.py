@@ -9,6 +9,7 @@ import structlog
 
 from common import logging
 from common.jobs.broker import make_broker
+from common.jobs.queue import BrokerJobQueue
 from common.jobs.worker import register, run_scheduler, run_worker
 from common.rpc.processes import own_process_number, run_processes, stop_signals
 from common.rpc.server import build_server
@@ -55,7 +56,11 @@ async def _work(service: Service[Settings, App], settings: Settings) -> None:
     stopping = stop_signals()
     app = await service.build_app(settings)
     try:
-        register(app.broker, service.jobs(settings), app, app.database)
+        jobs = service.jobs(settings)
+        register(app.broker, jobs, app, app.database)
+        for job in jobs:
+            if job.at_start:
+                await BrokerJobQueue(app.broker).wake(job.name)
         log.info("working", at_once=settings.worker_count + JOBS_BESIDE_QUERIES)
         await run_worker(
             app.broker,

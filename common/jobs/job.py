@@ -73,6 +73,8 @@ class Job(Generic[App]):
     """One run at a time on the whole network; a second one ends at once. Saves work, guards nothing."""
     quiet: bool = False
     """A run that counts nothing is not logged, and noted now and then only: for jobs that are often woken in vain."""
+    at_start: bool = False
+    """Also woken by each worker that starts, for what may have changed while none ran."""
 
     audited: bool = True
     """A run that did something is in the audit trail. One that failed always is."""

@@ -1,14 +1,10 @@
-"""Which index names may be asked for: one exact name, and one of those allowed."""
+"""Which names can be those of an index that is asked for: one exact name each."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from common.errors import FieldViolation, IndexNotAllowedError, QueryInvalidError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from common.errors import FieldViolation, QueryInvalidError
 
 MAX_NAME_BYTES = 255
 
@@ -26,19 +22,6 @@ def check_index_name(name: str) -> None:
         return
     text = f"the index name {defect}; name exactly one index, in lower case, without wildcards or lists"
     raise QueryInvalidError(text, violations=[FieldViolation("index", text)])
-
-
-def check_index_allowed(name: str, allowed: Collection[str]) -> None:
-    """Raises QueryInvalidError for a name that is not exact, IndexNotAllowedError for one that is not in `allowed`."""
-    check_index_name(name)
-    if name in allowed:
-        return
-    named = ", ".join(sorted(allowed)[:32]) or "none"
-    raise IndexNotAllowedError(
-        f"the index {name} may not be searched; allowed: {named}. "
-        f"An administrator of the Response Network can allow it",
-        metadata={"index": name, "allowed": named},
-    )
 
 
 def _name_defect(name: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -15,7 +15,6 @@ from common import clock
 from common.paging import page_size, time_position, time_token
 from common.rpc.answer_headers import begin_answer
 from common.rpc.caller import current_caller, current_principal
-from common.search.limits import QueryLimits
 from request_svc.handlers.convert import (
     event_message,
     optional_time,
@@ -33,7 +32,7 @@ from request_svc.usecases.submit_request import Question, submit_request
 from request_svc.usecases.watch_requests import watch_requests
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection
+    from collections.abc import AsyncGenerator, Callable
     from datetime import datetime
     from uuid import UUID
 
@@ -57,8 +56,6 @@ class RequestParts:
     cache: AnswerCache
     changes: RequestChanges
     policy: LivePolicy
-    allowed_indices: Collection[str]
-    limits: QueryLimits = field(default_factory=QueryLimits)
     clock: Callable[[], datetime] = clock.now
 
 
@@ -81,8 +78,7 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
             origin=current_caller(),
             now=now,
             own_priority=parts.policy.limits_of(principal).priority,
-            limits=parts.limits,
-            allowed_indices=parts.allowed_indices,
+            policy=parts.policy.current,
             writer=parts.writer,
             database=parts.database,
             requests=parts.requests,

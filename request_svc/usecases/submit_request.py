@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 from common.audit.record import AuditEntry
 from common.errors import FieldViolation, InvalidFieldError, QueryLimitError, UnavailableError
 from common.search.body import read_body
-from common.search.indices import check_index_allowed
 from common.search.kind import query_type
-from common.search.limits import check_search
 from common.search.normal import normal_form
+from common.search.permitted import check_permitted, permitted_index
 from request_svc.domain.request import (
     MAX_IDEMPOTENCY_KEY,
     NewRequest,
@@ -21,7 +20,6 @@ from request_svc.domain.request import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -29,13 +27,17 @@ if TYPE_CHECKING:
 
     from common.auth.principal import Principal
     from common.database.transaction import Database
+    from common.policy.policy import Policy
     from common.rpc.caller import Caller
-    from common.search.limits import QueryLimits
     from request_svc.domain.request import Request
     from request_svc.ports import RequestStore, RequestWriter
 
 MAX_QUESTION: Final = 256 * 1024
 """Bytes of a body as submitted, and of its normal form."""
+NO_INDICES: Final = (
+    "no list of allowed indices has arrived on this network yet. An operator must carry a settings bundle "
+    "(BUNDLE_KIND_SETTINGS) from the Response Network, where an administrator allows indices"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,19 @@ async def submit_request(
     origin: Caller,
     now: datetime,
     own_priority: int,
-    limits: QueryLimits,
-    allowed_indices: Collection[str],
+    policy: Policy,
     writer: RequestWriter,
     database: Database,
     requests: RequestStore,
 ) -> Request:
     """The request as stored under `request_id`, or the one that the same key and question gave before."""
-    check_index_allowed(question.index, allowed_indices)
+    # Until his profile type has arrived, only the rules for everybody count; the Response Network checks again.
+    profile = policy.profile_types.get(caller.profile_type)
+    index = permitted_index(question.index, policy, profile, without_any=NO_INDICES)
     _check_options(question, now)
     priority = effective_priority(question.priority, own_priority, may_raise=caller.may_raise_priority)
     search, body = _read(question)
-    check_search(search, limits)
+    check_permitted(search, index, policy, profile)
     normal = normal_form(search)
     _check_length(len(normal))
     new = NewRequest(

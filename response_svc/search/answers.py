@@ -6,6 +6,7 @@ EngineError
 ├── EngineTimeoutError        may pass: no answer within the time
 ├── PartialResultError        may pass: some shards did not answer, and the request takes no partial answer
 ├── EngineRefusedError        final: the engine understood and said no
+│   └── NoSuchIndexError          the same because it has no index of that name
 ├── UnsupportedQueryError     final: this engine cannot answer such a query as Elasticsearch would
 └── ResultTooLargeError       final: the answer is beyond the limit
 """
@@ -75,6 +76,10 @@ class PartialResultError(EngineError):
 
 class EngineRefusedError(EngineError):
     """The engine refused the search; asking again changes nothing."""
+
+
+class NoSuchIndexError(EngineRefusedError):
+    """The engine has no index of that name."""
 
 
 class UnsupportedQueryError(EngineError):

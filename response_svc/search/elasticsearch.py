@@ -20,15 +20,18 @@ from response_svc.search.answers import (
     EngineAnswer,
     EngineError,
     EngineHealth,
+    EngineRefusedError,
     EngineTimeoutError,
     EngineUnavailableError,
     PartialResultError,
     ResultTooLargeError,
 )
 from response_svc.search.bounded_http import AnswerTooLongError, BoundedNode, Untouched, answer_limit
+from response_svc.search.field_list import carried, read_field_capabilities
 from response_svc.search.refusal import NotPermittedError, error_of_status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from airlock.search.v1.search_pb2 import Search
@@ -41,6 +44,8 @@ _CONNECTIONS: Final = 32
 _CLIENT_GRACE_SECONDS: Final = 2.0
 _CHECK_SECONDS: Final = 3.0
 _CHECK_BYTES: Final = 64 * 1024
+_FIELDS_SECONDS: Final = 15.0
+_FIELDS_BYTES: Final = 8 * 1024 * 1024
 _JSON: Final = {"accept": "application/json", "content-type": "application/json"}
 
 
@@ -100,6 +105,27 @@ class ElasticsearchEngine:
         if head.is_partial and not accept_partial:
             raise _partial(head)
         return EngineAnswer(body=body, took_ms=head.took_ms, hit_count=head.hit_count, partial=head.is_partial)
+
+    async def fields(self, index: str) -> Mapping[str, str]:
+        """The type of each field of exactly one index; raises EngineError. The right to read is enough for it."""
+        check_index_name(index)
+        parameters = {"fields": "*", "expand_wildcards": "none", "ignore_unavailable": "false"}
+        path = f"/{quote(index, safe='')}/_field_caps"
+        try:
+            body = await self._ask(
+                "GET",
+                path,
+                parameters=parameters,
+                body=None,
+                timeout_seconds=_FIELDS_SECONDS,
+                max_bytes=_FIELDS_BYTES,
+            )
+            return carried(index, read_field_capabilities(read_object(body)))
+        except ResultTooLargeError:
+            raise EngineRefusedError(f"the list of the fields of {index} is too long; allow one with fewer") from None
+        except NotAnAnswerError as error:
+            log.warning("engine_answer_unreadable", index=index, reason=str(error))
+            raise EngineUnavailableError("the search engine's answer names no fields; try again later") from error
 
     async def check(self) -> EngineHealth:
         """The cluster's state and version, as far as the account may see them."""

@@ -11,6 +11,7 @@ from response_svc.search.answers import (
     EngineRefusedError,
     EngineTimeoutError,
     EngineUnavailableError,
+    NoSuchIndexError,
     PartialResultError,
     SearchUnavailableError,
 )
@@ -53,8 +54,8 @@ def error_of_status(status: int, body: object) -> EngineError:
         return SearchUnavailableError(f"the search engine cannot answer this search (status {status}); try again later")
     if status in _OVERLOADED:
         return EngineUnavailableError(f"the search engine cannot answer now (status {status}); try again later")
-    if status == _NOT_FOUND and not reason:
-        reason = "no such index"
+    if status == _NOT_FOUND:
+        return NoSuchIndexError(f"the search engine refuses the search: {reason or 'no such index'}")
     return EngineRefusedError(f"the search engine refuses the search: {reason or f'status {status}'}")
 
 

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airlock.search.v1.search_pb2 import Search
 from google.protobuf.message import DecodeError
 
 from common.errors import AirlockError
-from common.search.indices import check_index_allowed
-from common.search.limits import QueryLimits, check_search
+from common.search.permitted import check_permitted, permitted_index
 from response_svc.domain.incoming_request import ClaimedRequest, Failure, FailureReason, bounded, is_expired
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from common.policy.policy import Policy
     from response_svc.domain.user import User
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What may be asked here."""
-
-    allowed_indices: frozenset[str]
-    limits: QueryLimits = field(default_factory=QueryLimits)
+NO_INDICES: Final = "no index is allowed yet; an administrator allows one with POST /api/v1/admin/indices"
 
 
 def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, now: datetime) -> Search | Failure:
-    """The search that may be executed, or why it may not, by this network's own tables and settings alone."""
+    """The search that may be executed, or why it may not, by this network's own tables alone."""
     if is_expired(claimed.not_after, now):
         return Failure(FailureReason.EXPIRED, "Its time was over before it could be executed; submit it again.")
     if user is None:
@@ -36,9 +30,10 @@ def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, no
     if not user.is_active:
         return refused(f"The user “{user.username}” is inactive; an administrator decides that.")
     try:
-        check_index_allowed(claimed.index, policy.allowed_indices)
+        profile = policy.profile_types.get(user.profile_type)
+        index = permitted_index(claimed.index, policy, profile, without_any=NO_INDICES)
         search = Search.FromString(claimed.search)
-        check_search(search, policy.limits)
+        check_permitted(search, index, policy, profile)
     except AirlockError as error:
         violations = "; ".join(f"{violation.field}: {violation.description}" for violation in error.violations)
         return refused(f"{error.message} {violations}".rstrip())

@@ -26,14 +26,15 @@ from response_svc.domain.incoming_request import (
     after_passing_fault,
     bounded,
 )
-from response_svc.ports import UnstorableAnswerError
+from response_svc.ports import CurrentPolicy, UnstorableAnswerError
 from response_svc.search.answers import (
     EngineError,
     EngineTimeoutError,
     PartialResultError,
     ResultTooLargeError,
 )
-from response_svc.usecases.check_request import Policy, check_request
+from response_svc.usecases.check_request import check_request
+from transfer.bundle.limits import MAX_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +44,13 @@ if TYPE_CHECKING:
     from airlock.search.v1.search_pb2 import Search
 
     from common.database.transaction import Database
+    from common.policy.policy import Policy
     from response_svc.domain.user import User
     from response_svc.ports import AnswerCache, RequestQueue, ResultStore, SearchEngine, UserStore
     from response_svc.search.answers import EngineAnswer
 
 log = structlog.get_logger("response.execution")
 
-MAX_RESULT_BYTES = 32 * 1024 * 1024
 RENEWALS_PER_LEASE = 3
 
 REASONS: dict[type[EngineError], FailureReason] = {
@@ -57,7 +58,6 @@ REASONS: dict[type[EngineError], FailureReason] = {
     PartialResultError: FailureReason.PARTIAL_RESULT,
     ResultTooLargeError: FailureReason.RESULT_TOO_LARGE,
 }
-TOO_LARGE = "The answer is larger than 32 MiB; ask for fewer hits or fields."
 UNSTORABLE = "The search engine's answer was no valid JSON."
 UNFORESEEN = "The execution failed in a way that was not foreseen; the log of the Response Network has it."
 
@@ -72,7 +72,7 @@ class ExecutionContext:
     results: ResultStore
     cache: AnswerCache
     engine: SearchEngine
-    policy: Policy
+    policy: CurrentPolicy
     worker: str
     jitter: Callable[[], float]
     steps: Callable[[Step], None]
@@ -171,11 +171,12 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
     outcome: Answer | Failure | RetryLater
     query_params, engine_away = None, False
     try:
-        search = check_request(claimed, user, context.policy, context.clock())
+        policy = context.policy.current
+        search = check_request(claimed, user, policy, context.clock())
         if isinstance(search, Failure):
             return Ended(search, executed=False)
         query_params = emit_body(search)
-        outcome = await answer(context, claimed, search)
+        outcome = await answer(context, claimed, search, max_bytes=longest_answer(policy, user))
     except EngineError as error:
         outcome = after_engine_error(context, claimed, error)
         engine_away = error.engine_away
@@ -186,21 +187,35 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
     return Ended(outcome, milliseconds, query_params, engine_away=engine_away)
 
 
-async def answer(context: ExecutionContext, claimed: ClaimedRequest, search: Search) -> Answer | Failure:
-    """The kept answer or the engine's."""
+def longest_answer(policy: Policy, user: User | None) -> int:
+    """How many bytes an answer for the user may have by his profile type."""
+    profile = policy.profile_types.get(user.profile_type) if user is not None else None
+    return profile.max_result_bytes if profile is not None else MAX_RESULT
+
+
+async def answer(
+    context: ExecutionContext, claimed: ClaimedRequest, search: Search, *, max_bytes: int
+) -> Answer | Failure:
+    """The kept answer or the engine's. Kept are whole answers only, whoever asked, so each is measured anew."""
     kept = await context.cache.find(claimed.index, search)
-    if kept is not None:
-        return kept
+    if kept.answer is not None:
+        return kept.answer if len(kept.answer.body) <= max_bytes else too_large(max_bytes)
     with QUERY_DURATION.labels(query_type(search)).time():
-        found = await asked(context, claimed, search)
-    if len(found.body) > MAX_RESULT_BYTES:
-        return Failure(FailureReason.RESULT_TOO_LARGE, TOO_LARGE)
+        found = await asked(context, claimed, search, max_bytes)
+    if len(found.body) > max_bytes:
+        return too_large(max_bytes)
     fresh = Answer(found.body, found.hit_count, found.took_ms, partial=found.partial)
-    await context.cache.keep(claimed.index, search, fresh)
+    await context.cache.keep(claimed.index, search, fresh, kept.generation)
     return fresh
 
 
-async def asked(context: ExecutionContext, claimed: ClaimedRequest, search: Search) -> EngineAnswer:
+def too_large(max_bytes: int) -> Failure:
+    """The end of a request whose answer is longer than its user may have."""
+    message = f"The answer is larger than the {max_bytes} bytes that you may have; ask for fewer hits or fields."
+    return Failure(FailureReason.RESULT_TOO_LARGE, message)
+
+
+async def asked(context: ExecutionContext, claimed: ClaimedRequest, search: Search, max_bytes: int) -> EngineAnswer:
     """The engine's own answer; raises EngineError, and EngineTimeoutError too for an engine that hangs."""
     try:
         async with asyncio.timeout(context.timeout_seconds + context.engine_grace_seconds):
@@ -208,7 +223,7 @@ async def asked(context: ExecutionContext, claimed: ClaimedRequest, search: Sear
                 claimed.index,
                 search,
                 timeout_seconds=context.timeout_seconds,
-                max_bytes=MAX_RESULT_BYTES,
+                max_bytes=max_bytes,
                 accept_partial=claimed.accept_partial,
             )
     except TimeoutError:

@@ -17,7 +17,7 @@ from sandbox.rehearsal.invariants import Findings, Window, check
 from sandbox.rehearsal.keys import Locksmith, place_keys
 from sandbox.rehearsal.operators import Operator
 from sandbox.rehearsal.people import People
-from sandbox.rehearsal.side import Backup, Side, open_sides
+from sandbox.rehearsal.side import Backup, Side, fill_catalogues, open_sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,7 @@ class History:
             side.exchange.context.inbox.make_folders()
             peer = self.sides["response" if side.name == "request" else "request"]
             self.operators[side.name] = Operator(side, peer)
+        await fill_catalogues(self.sides["request"], self.sides["response"])
         for _ in range(3):
             await self.people.hire(self.sides["response"])
         if self._happens(0.8):

@@ -12,7 +12,6 @@ from common.auth.principal import Principal
 from common.errors import AirlockError
 from common.policy.limits import BASIC
 from common.rpc.caller import Caller
-from common.search.limits import QueryLimits
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.submit_request import Question, submit_request
@@ -91,8 +90,7 @@ class People:
                 origin=CALLER,
                 now=now,
                 own_priority=BASIC.priority,
-                limits=QueryLimits(),
-                allowed_indices=request.settings.allowed_indices,
+                policy=request.app.auth.policy.current,
                 writer=request.app.writer,
                 database=request.app.database,
                 requests=store,

@@ -15,8 +15,8 @@ from response_svc.search.answers import (
     EngineAnswer,
     EngineError,
     EngineHealth,
-    EngineRefusedError,
     EngineUnavailableError,
+    NoSuchIndexError,
     ResultTooLargeError,
 )
 from response_svc.search.embedded.answering import answer
@@ -24,8 +24,11 @@ from response_svc.search.embedded.context import Context
 from response_svc.search.embedded.layout import META
 from response_svc.search.embedded.opened import OpenIndex
 from response_svc.search.embedded.refusals import unsupported
+from response_svc.search.field_list import carried
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airlock.search.v1.search_pb2 import Search
 
 log = structlog.get_logger("response.search")
@@ -52,6 +55,10 @@ class EmbeddedEngine:
         del accept_partial
         return await asyncio.to_thread(self._search, index, search, timeout_seconds, max_bytes)
 
+    async def fields(self, index: str) -> Mapping[str, str]:
+        """The type of each field of one index, objects and subfields included."""
+        return await asyncio.to_thread(self._fields, index)
+
     async def check(self) -> EngineHealth:
         """Whether the directory is there, and which indices it holds."""
         names = await asyncio.to_thread(self._names)
@@ -70,6 +77,11 @@ class EmbeddedEngine:
         if not self._directory.is_dir():
             return None
         return sorted(meta.parent.name for meta in self._directory.glob(f"*/{META}") if meta.parent.name[0] != ".")
+
+    def _fields(self, name: str) -> Mapping[str, str]:
+        fields = self._index(name).fields.values()
+        parents = {".".join(field.path[:length]) for field in fields for length in range(1, len(field.path))}
+        return carried(name, dict.fromkeys(parents, "object") | {field.name: field.kind.value for field in fields})
 
     def _search(self, name: str, search: Search, timeout_seconds: float, max_bytes: int) -> EngineAnswer:
         started = time.monotonic()
@@ -97,7 +109,7 @@ class EmbeddedEngine:
                 folder = self._directory / name
                 # Names with separators have been refused long before; this keeps a path from leaving the directory.
                 if folder.parent != self._directory or not (folder / META).is_file():
-                    raise EngineRefusedError(f"no such index [{name}]")
+                    raise NoSuchIndexError(f"no such index [{name}]")
                 try:
                     opened = OpenIndex(name, folder)
                 except (OSError, ValueError, KeyError) as error:

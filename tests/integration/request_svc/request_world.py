@@ -20,9 +20,10 @@ from common.auth.principal import Principal
 from common.batches.batch_rows import ImportBatchRow
 from common.batches.import_rows import save_import
 from common.batches.ports import IncomingBatch, OutgoingBatch
+from common.policy.index import AllowedIndex
 from common.policy.limits import BASIC
+from common.policy.policy import Policy
 from common.rpc.caller import Caller
-from common.search.limits import QueryLimits
 from request_svc.adapters.export_requests import RequestExportSource
 from request_svc.adapters.import_policy import policy_sinks
 from request_svc.adapters.import_responses import ResponseSink
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 EPOCH = 1_772_000_000
 INDEX = "cities"
+POLICY = Policy(indices={name: AllowedIndex(name) for name in (INDEX, "flights")})
 INLINE = 128 * 1024
 CHUNK = 256 * 1024
 
@@ -176,7 +178,7 @@ class World:
     async def submit(
         self, body: bytes | None = b'{"query":{"match_all":{}}}', *, caller: Principal | None = None, **options: Any
     ) -> Request:
-        now = options.pop("now", NOW)
+        now, policy = options.pop("now", NOW), options.pop("policy", POLICY)
         return await submit_request(
             Question(**{"index": INDEX, "body": body, **options}),
             request_id=uuid4(),
@@ -184,8 +186,7 @@ class World:
             origin=Caller(request_id=str(uuid4()), address="192.0.2.7", user_agent="tests"),
             now=now,
             own_priority=BASIC.priority,
-            limits=QueryLimits(),
-            allowed_indices={INDEX, "flights"},
+            policy=policy,
             writer=self.writer,
             database=self.database,
             requests=self.requests,

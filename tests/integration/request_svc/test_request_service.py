@@ -26,10 +26,13 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import text
 
 from common.auth.passwords import PasswordHasher
+from common.database.transaction import Database
+from common.policy.index import AllowedIndex
 from common.rpc.server import build_server
 from request_svc.app import build_app
 from request_svc.settings import RequestSettings
 from sandbox.migrated import migrated_database
+from sandbox.policy_rows import put_indices
 from tests.integration.request_svc.request_world import answer, user_message, users_bundle
 from tests.integration.request_svc.response_peer import ResponsePeer
 from tests.unit.common.permission_table import services_of
@@ -75,7 +78,8 @@ async def service(
     postgres_server: EmbeddedPostgres, redis_url: str, keys: GeneratedKeys, tmp_path: Path
 ) -> AsyncIterator[Service]:
     """A service on a fresh database, with three users who came by a bundle."""
-    database_url = migrated_database(postgres_server, "request", f"request_{uuid4().hex}")
+    name = f"request_{uuid4().hex}"
+    database_url = migrated_database(postgres_server, "request", name)
     settings = RequestSettings(
         _env_file=None,
         sandbox=True,
@@ -87,7 +91,6 @@ async def service(
         encryption_keyring_file=keys.keyring,
         signing_key_file=keys.request_signing_key,
         peer_signing_keys_file=keys.response_public_key,
-        allowed_indices=("cities", "flights"),
         argon2_time_cost=1,
         argon2_memory_kib=8,
         argon2_parallelism=1,
@@ -102,6 +105,10 @@ async def service(
         opened.lay(network_pb2.BUNDLE_KIND_USERS, await _users())
         report = await app.exchange.import_waiting()
         assert report.counts["users_imported"] == 3, report
+        owner = Database(postgres_server.url(name), pool_size=1)
+        await put_indices(owner, AllowedIndex("cities", "", {"name": "text"}), AllowedIndex("flights"))
+        await owner.close()
+        await app.auth.policy.refresh()
         yield opened
     await server.drain(0)
     await app.close()

@@ -22,11 +22,15 @@ from common.errors import (
     ResultNotReadyError,
     WrongStateError,
 )
+from common.policy.index import AllowedIndex
+from common.policy.limits import BASIC, EffectiveLimits
+from common.policy.policy import Policy
+from common.policy.profile_type import ProfileType
 from request_svc.adapters.tables import requests
 from request_svc.domain.status import RequestStatus
 from request_svc.ports import RequestFilter
 from request_svc.usecases.list_requests import list_requests
-from tests.integration.request_svc.request_world import NOW, World, answer, principal
+from tests.integration.request_svc.request_world import INDEX, NOW, POLICY, World, answer, principal
 
 OTHER_QUESTION = b'{"query":{"term":{"country":"IR"}}}'
 
@@ -204,3 +208,45 @@ async def test_lists_can_be_narrowed(world: World) -> None:
         cancelled.request_id,
     }
     assert await ids(RequestFilter(user, statuses=frozenset({RequestStatus.CANCELLED}))) == {cancelled.request_id}
+
+
+async def test_without_a_list_of_indices_the_refusal_says_what_to_carry(world: World) -> None:
+    with pytest.raises(IndexNotAllowedError, match="must carry a settings bundle"):
+        await world.submit(policy=Policy())
+    assert await world.rows(requests) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        (b'{"query":{"match":{"nmae":"x"}}}', "did you mean name"),
+        (b'{"sort":"name"}', "use name.keyword"),
+        (b'{"query":{"term":{"population":"many"}}}', "is no number"),
+    ],
+)
+async def test_a_mistake_about_fields_is_refused_before_the_trip(world: World, body: bytes, advice: str) -> None:
+    fields = {"name": "text", "name.keyword": "keyword", "population": "long"}
+    policy = Policy(indices={INDEX: AllowedIndex(INDEX, "", fields)})
+    with pytest.raises(QueryInvalidError) as refused:
+        await world.submit(body, policy=policy)
+    assert advice in refused.value.violations[0].description
+    assert await world.rows(requests) == []
+
+
+async def test_the_callers_profile_type_decides_once_it_is_known(world: World) -> None:
+    limits = EffectiveLimits(BASIC.rates, BASIC.priority)
+    strict = ProfileType("basic", limits, query_kinds=("term",), indices=("flights",))
+    known = replace(POLICY, profile_types={"basic": strict})
+    with pytest.raises(IndexNotAllowedError) as refused:
+        await world.submit(policy=known)
+    assert refused.value.metadata["allowed"] == "flights"
+    with pytest.raises(QueryLimitError):
+        await world.submit(b'{"query":{"match":{"carrier":"UA"}}}', index="flights", policy=known)
+    assert await world.submit(b'{"query":{"term":{"carrier":"UA"}}}', index="flights", policy=known)
+    assert await world.submit(policy=POLICY), "a profile type that has not arrived forbids nothing"
+
+
+async def test_settings_bound_what_may_be_asked(world: World) -> None:
+    with pytest.raises(QueryLimitError, match="max_size is 20"):
+        await world.submit(b'{"size":21}', policy=replace(POLICY, values={"query.max_size": 20}))
+    assert await world.submit(b'{"size":21}')

@@ -14,16 +14,17 @@ from common.auth.revocations import Revocations
 from common.auth.tokens import TokenIssuer
 from common.batches.steps import no_steps
 from common.database.transaction import Database
+from common.policy.index import AllowedIndex
 from common.policy.live import LivePolicy
+from common.policy.policy import Policy
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.usecases.change_users import UserContext
-from response_svc.usecases.check_request import Policy
 from response_svc.usecases.execute_next import ExecutionContext
 from sandbox.migrated import SERVICE, migrated_database
-from tests.integration.response_svc.world import Arrivals, FakeEngine, NoCache
+from tests.integration.response_svc.world import Arrivals, FakeEngine, FixedPolicy, NoCache
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -88,7 +89,7 @@ def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
         results=PostgresResults(),
         cache=NoCache(),
         engine=engine,
-        policy=Policy(frozenset({"cities"})),
+        policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),
         worker="test",
         jitter=lambda: 0.5,
         steps=no_steps,

@@ -18,12 +18,14 @@ from typer.testing import CliRunner
 from common.auth.passwords import PasswordHasher
 from common.batches.steps import Step
 from common.database.transaction import Database
+from common.policy.index import AllowedIndex
 from response_svc.adapters.users import PostgresUsers
 from response_svc.app import build_app
 from response_svc.cli import cli
 from response_svc.search.embedded import load_index
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_users import UserContext
+from sandbox.policy_rows import put_indices
 from tests.integration.response_svc.world import Arrivals, make_user, question
 from tests.unit.common.permission_table import services_of
 
@@ -69,7 +71,6 @@ def environment(
         "EXPORT_DIR": str(tmp_path / "export"),
         "IMPORT_DIR": str(tmp_path / "import"),
         "EMBEDDED_SEARCH_DIR": str(tmp_path / "search"),
-        "ALLOWED_INDICES": "cities",
         "ARGON2_TIME_COST": "1",
         "ARGON2_MEMORY_KIB": "8",
         "ARGON2_PARALLELISM": "1",
@@ -196,6 +197,7 @@ async def one_waiting_request(url: str, folder: Path) -> None:
     load_index(folder, "cities", {"properties": {"name": {"type": "text"}}}, [{"_id": "1", "name": "Tehran"}])
     database = Database(url)
     user = await make_user(UserContext(database, PostgresUsers(), PasswordHasher.cheapest()))
+    await put_indices(database, AllowedIndex("cities", "", {"name": "text"}))
     await Arrivals(database).arrive(question(user))
     await database.close()
 

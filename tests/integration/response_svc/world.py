@@ -17,8 +17,9 @@ from common.policy import limits as policy_limits
 from common.policy.limits import effective
 from common.rpc.caller import current_caller
 from response_svc.adapters.import_requests import requests_sinks
+from response_svc.domain.incoming_request import Kept
 from response_svc.domain.user import NewUser, User
-from response_svc.search.answers import EngineAnswer, EngineHealth
+from response_svc.search.answers import EngineAnswer, EngineHealth, NoSuchIndexError
 from response_svc.usecases.change_users import UserContext, create_user
 from response_svc.usecases.execute_next import execute_next
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from common.database.transaction import Database
+    from common.policy.policy import Policy
     from response_svc.domain.incoming_request import Answer
     from response_svc.usecases.execute_next import ExecutionContext
 
@@ -40,6 +42,8 @@ class FakeEngine:
 
     def __init__(self, *prepared: EngineAnswer | Exception) -> None:
         self.prepared = list(prepared)
+        self.mappings: dict[str, dict[str, str] | Exception] = {"cities": {"name": "text", "population": "long"}}
+        self.longest: list[int] = []
         self.asked: list[tuple[str, Search]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
@@ -47,7 +51,7 @@ class FakeEngine:
         self, index: str, search: Search, *, timeout_seconds: float, max_bytes: int, accept_partial: bool
     ) -> EngineAnswer:
         assert timeout_seconds > 0
-        assert max_bytes == 32 * 1024 * 1024
+        self.longest.append(max_bytes)
         self.asked.append((index, search))
         if self.meanwhile is not None:
             await self.meanwhile()
@@ -55,6 +59,12 @@ class FakeEngine:
         if isinstance(following, Exception):
             raise following
         return following
+
+    async def fields(self, index: str) -> dict[str, str]:
+        mapping = self.mappings.get(index, NoSuchIndexError(f"no such index [{index}]"))
+        if isinstance(mapping, Exception):
+            raise mapping
+        return mapping
 
     async def check(self) -> EngineHealth:
         return EngineHealth("fake", "1", healthy=True, detail="always there")
@@ -66,11 +76,21 @@ class FakeEngine:
 class NoCache:
     """A cache that keeps nothing."""
 
-    async def find(self, index: str, search: Search) -> Answer | None:
+    async def find(self, index: str, search: Search) -> Kept:
+        return Kept()
+
+    async def keep(self, index: str, search: Search, answer: Answer, generation: bytes | None) -> None:
         return None
 
-    async def keep(self, index: str, search: Search, answer: Answer) -> None:
+    async def forget(self, index: str | None) -> None:
         return None
+
+
+@dataclass
+class FixedPolicy:
+    """The policy that a test says."""
+
+    current: Policy
 
 
 def micros(at: datetime) -> int:

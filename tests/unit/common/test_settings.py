@@ -51,9 +51,7 @@ def problems() -> dict[str, str]:
 
 
 def test_a_complete_environment_is_accepted(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("ALLOWED_INDICES", "cities, flights,")
     settings = load_settings(Settings)
-    assert settings.allowed_indices == ("cities", "flights")
     assert settings.owner_database_url == "postgresql://user:hunter2@localhost/requests"
     assert settings.network_name == "request"
 
@@ -64,7 +62,6 @@ def test_every_problem_is_reported_at_once(environment: pytest.MonkeyPatch) -> N
     environment.setenv("SECRET_KEY", "changeme")
     environment.setenv("SERVE_PROCESSES", "0")
     environment.setenv("SIGNING_KEY_FILE", "nowhere.key")
-    environment.setenv("ALLOWED_INDICES", "cities,logs-*")
     environment.delenv("ENCRYPTION_KEY")
     assert set(problems()) == {
         "DATABASE_URL",
@@ -72,7 +69,6 @@ def test_every_problem_is_reported_at_once(environment: pytest.MonkeyPatch) -> N
         "SECRET_KEY",
         "SERVE_PROCESSES",
         "SIGNING_KEY_FILE",
-        "ALLOWED_INDICES",
         "ENCRYPTION_KEYRING_FILE",
     }
 

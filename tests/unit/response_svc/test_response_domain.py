@@ -9,6 +9,11 @@ import pytest
 from airlock.search.v1.search_pb2 import Search
 
 from common.errors import WrongStateError
+from common.policy.index import AllowedIndex
+from common.policy.limits import EffectiveLimits, RateLimits
+from common.policy.policy import Policy
+from common.policy.profile_type import ProfileType
+from common.search.body import read_body
 from response_svc.domain.incoming_request import (
     MAX_RETRIES,
     MAX_RETRY_DELAY,
@@ -21,13 +26,13 @@ from response_svc.domain.incoming_request import (
     is_expired,
 )
 from response_svc.domain.user import NewUser, Role, User, UserChanges, changed, deactivated
-from response_svc.usecases.check_request import Policy, check_request
+from response_svc.usecases.check_request import check_request
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FIRST = timedelta(seconds=5)
 
 
-def user(role: Role = Role.USER, *, is_active: bool = True) -> User:
+def user(role: Role = Role.USER, *, is_active: bool = True, profile_type: str = "basic") -> User:
     return User(
         id=uuid4(),
         username="sara",
@@ -35,7 +40,7 @@ def user(role: Role = Role.USER, *, is_active: bool = True) -> User:
         hashed_password="$argon2id$",
         full_name="Sara",
         role=role,
-        profile_type="basic",
+        profile_type=profile_type,
         rate_limit_per_minute=10,
         rate_limit_per_hour=100,
         rate_limit_per_day=500,
@@ -140,7 +145,10 @@ def test_a_password_is_not_shown() -> None:
     assert "secret words" not in repr(NewUser(username="sara", email="s@example.org", password="secret words"))
 
 
-POLICY = Policy(frozenset({"cities"}))
+POLICY = Policy(
+    indices={"cities": AllowedIndex("cities", "", {"name": "text"})},
+    profile_types={"strict": ProfileType("strict", EffectiveLimits(RateLimits(1, 1, 1), 1), indices=("flights",))},
+)
 
 
 def test_an_allowed_search_may_be_executed() -> None:
@@ -154,11 +162,23 @@ def test_an_allowed_search_may_be_executed() -> None:
         (claimed(), user(is_active=False), FailureReason.REFUSED),
         (claimed(index="salaries"), user(), FailureReason.REFUSED),
         (claimed(index="cit*"), user(), FailureReason.REFUSED),
+        (claimed(), user(profile_type="strict"), FailureReason.REFUSED),
+        (claimed(search=read_body(b'{"sort": "name"}').SerializeToString()), user(), FailureReason.REFUSED),
         (claimed(search=Search(size=1001).SerializeToString()), user(), FailureReason.REFUSED),
         (claimed(search=b"\xff\xff"), user(), FailureReason.REFUSED),
         (claimed(not_after=NOW - timedelta(seconds=1)), user(), FailureReason.EXPIRED),
     ],
-    ids=["unknown user", "inactive user", "index", "pattern of indices", "size", "garbage", "expired"],
+    ids=[
+        "unknown user",
+        "inactive user",
+        "index",
+        "pattern of indices",
+        "profile type",
+        "field",
+        "size",
+        "garbage",
+        "expired",
+    ],
 )
 def test_what_our_own_rules_forbid_is_not_executed(
     request_: ClaimedRequest, asks: User | None, reason: FailureReason

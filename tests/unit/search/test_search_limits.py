@@ -10,9 +10,9 @@ from airlock.search.v1.query_pb2 import OPERATOR_UNSPECIFIED, MatchQuery, Query,
 from airlock.search.v1.scalar_pb2 import Scalar
 from airlock.search.v1.search_pb2 import Search, SourceFilter
 
-from common.errors import AirlockError, IndexNotAllowedError, QueryInvalidError, QueryLimitError
+from common.errors import QueryInvalidError, QueryLimitError
 from common.search.body import read_body
-from common.search.indices import check_index_allowed, check_index_name
+from common.search.indices import check_index_name
 from common.search.kind import clause_kind, query_type
 from common.search.limits import QueryLimits, check_search
 from common.search.normal import normal_form, search_digest
@@ -253,17 +253,3 @@ def test_fields_that_this_release_does_not_know_are_refused_and_not_lost(place: 
 def test_a_name_that_could_mean_more_than_one_index_is_refused(name: str) -> None:
     with pytest.raises(QueryInvalidError):
         check_index_name(name)
-    with pytest.raises(AirlockError):
-        check_index_allowed(name, [name])
-
-
-@pytest.mark.parametrize("name", ["cities", "flights-2013.01", "شهرها", "a_b", "0"])
-def test_an_exact_name_is_taken(name: str) -> None:
-    check_index_allowed(name, ["x", name])
-
-
-def test_an_index_that_is_not_allowed_is_refused_and_the_allowed_ones_named() -> None:
-    with pytest.raises(IndexNotAllowedError) as refused:
-        check_index_allowed("secrets", ["flights", "cities"])
-    assert "cities, flights" in refused.value.message
-    assert refused.value.metadata["index"] == "secrets"

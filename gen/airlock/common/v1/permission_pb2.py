@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/common/v1/permission.proto\x12\x11\x61irlock.common.v1\x1a google/protobuf/descriptor.proto*\xf6\x02\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n\x11PERMISSION_PUBLIC\x10\x01\x12\x18\n\x14PERMISSION_SIGNED_IN\x10\x02\x12\x1d\n\x19PERMISSION_SUBMIT_REQUEST\x10\x03\x12\x1b\n\x17PERMISSION_READ_REQUEST\x10\x04\x12\x19\n\x15PERMISSION_READ_USERS\x10\x05\x12\x1b\n\x17PERMISSION_MANAGE_USERS\x10\x06\x12\x1e\n\x1aPERMISSION_READ_OPERATIONS\x10\x07\x12\x16\n\x12PERMISSION_OPERATE\x10\x08\x12\x17\n\x13PERMISSION_TRANSFER\x10\t\x12\x19\n\x15PERMISSION_READ_AUDIT\x10\x0c\x12\x1e\n\x1aPERMISSION_MANAGE_API_KEYS\x10\r\x12\x1b\n\x17PERMISSION_USE_API_KEYS\x10\x0e*D\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKEY_USE_ANY\x10\x01\x12\x10\n\x0cKEY_USE_NONE\x10\x02:Q\n\x08requires\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x1d.airlock.common.v1.Permission:K\n\x06\x62y_key\x12\x1e.google.protobuf.MethodOptions\x18\xc7\x8a\x03 \x01(\x0e\x32\x19.airlock.common.v1.KeyUseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"airlock/common/v1/permission.proto\x12\x11\x61irlock.common.v1\x1a google/protobuf/descriptor.proto*\xb0\x03\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x15\n\x11PERMISSION_PUBLIC\x10\x01\x12\x18\n\x14PERMISSION_SIGNED_IN\x10\x02\x12\x1d\n\x19PERMISSION_SUBMIT_REQUEST\x10\x03\x12\x1b\n\x17PERMISSION_READ_REQUEST\x10\x04\x12\x19\n\x15PERMISSION_READ_USERS\x10\x05\x12\x1b\n\x17PERMISSION_MANAGE_USERS\x10\x06\x12\x1e\n\x1aPERMISSION_READ_OPERATIONS\x10\x07\x12\x16\n\x12PERMISSION_OPERATE\x10\x08\x12\x17\n\x13PERMISSION_TRANSFER\x10\t\x12\x1a\n\x16PERMISSION_READ_POLICY\x10\n\x12\x1c\n\x18PERMISSION_MANAGE_POLICY\x10\x0b\x12\x19\n\x15PERMISSION_READ_AUDIT\x10\x0c\x12\x1e\n\x1aPERMISSION_MANAGE_API_KEYS\x10\r\x12\x1b\n\x17PERMISSION_USE_API_KEYS\x10\x0e*D\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKEY_USE_ANY\x10\x01\x12\x10\n\x0cKEY_USE_NONE\x10\x02:Q\n\x08requires\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x1d.airlock.common.v1.Permission:K\n\x06\x62y_key\x12\x1e.google.protobuf.MethodOptions\x18\xc7\x8a\x03 \x01(\x0e\x32\x19.airlock.common.v1.KeyUseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'airlock.common.v1.permissio
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PERMISSION']._serialized_start=92
-  _globals['_PERMISSION']._serialized_end=466
-  _globals['_KEYUSE']._serialized_start=468
-  _globals['_KEYUSE']._serialized_end=536
+  _globals['_PERMISSION']._serialized_end=524
+  _globals['_KEYUSE']._serialized_start=526
+  _globals['_KEYUSE']._serialized_end=594
 # @@protoc_insertion_point(module_scope)

@@ -43,6 +43,10 @@ class _PermissionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Permission
     """Run exports and imports now, retry or fail incoming requests."""
     PERMISSION_TRANSFER: _Permission.ValueType  # 9
     """Download and upload bundles."""
+    PERMISSION_READ_POLICY: _Permission.ValueType  # 10
+    """Read profile types, settings and the catalogue of indices."""
+    PERMISSION_MANAGE_POLICY: _Permission.ValueType  # 11
+    """Change profile types, settings and the catalogue of indices, and forget kept answers."""
     PERMISSION_READ_AUDIT: _Permission.ValueType  # 12
     """Search and export the audit trail, and verify its chain."""
     PERMISSION_MANAGE_API_KEYS: _Permission.ValueType  # 13
@@ -74,6 +78,10 @@ PERMISSION_OPERATE: Permission.ValueType  # 8
 """Run exports and imports now, retry or fail incoming requests."""
 PERMISSION_TRANSFER: Permission.ValueType  # 9
 """Download and upload bundles."""
+PERMISSION_READ_POLICY: Permission.ValueType  # 10
+"""Read profile types, settings and the catalogue of indices."""
+PERMISSION_MANAGE_POLICY: Permission.ValueType  # 11
+"""Change profile types, settings and the catalogue of indices, and forget kept answers."""
 PERMISSION_READ_AUDIT: Permission.ValueType  # 12
 """Search and export the audit trail, and verify its chain."""
 PERMISSION_MANAGE_API_KEYS: Permission.ValueType  # 13
