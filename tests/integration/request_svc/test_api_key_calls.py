@@ -33,7 +33,7 @@ from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
 from request_svc.handlers.api_keys import ApiKeyHandler
 from request_svc.handlers.requests import RequestHandler, RequestParts
 from request_svc.handlers.users import UserReplicaHandler
-from tests.integration.request_svc.request_world import INDEX, user_id
+from tests.integration.request_svc.request_world import user_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,7 +92,6 @@ async def door(keys_of: Keys, tmp_path: Path) -> AsyncIterator[Door]:
         cache=world.cache,
         changes=changes,
         policy=context.policy,
-        allowed_indices={INDEX},
     )
     services = [
         RpcService(

@@ -302,14 +302,14 @@ class TestLastUse:
         assert {str(row.last_used_address) for row in rows} == {kept, ADDRESS}
         assert {row.last_used_at for row in rows} == {keys_of.clock()}
 
-    async def test_what_could_not_be_written_is_written_next_time(self, keys_of: Keys) -> None:
+    async def test_what_could_not_be_written_is_written_next_time(self, keys_of: Keys, owner: Database) -> None:
         _, text = await keys_of.create()
         await keys_of.known.authenticate(text, ADDRESS)
-        async with keys_of.world.database.transaction() as transaction:
+        async with owner.transaction() as transaction:
             await transaction.connection.execute(sql("ALTER TABLE api_keys RENAME TO moved"))
         with pytest.raises(ProgrammingError):
             await keys_of.known.write_uses()
-        async with keys_of.world.database.transaction() as transaction:
+        async with owner.transaction() as transaction:
             await transaction.connection.execute(sql("ALTER TABLE moved RENAME TO api_keys"))
         await keys_of.known.write_uses()
         assert (await keys_of.world.rows(api_keys))[0].last_used_at == keys_of.clock()
