@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from response_svc.usecases.change_indices import check_exact_name
 
 if TYPE_CHECKING:
@@ -22,14 +22,6 @@ async def invalidate_cache(database: Database, cache: AnswerCache, index: str | 
     if index is not None:
         check_exact_name(index, field="index")
     await cache.forget(index)
-    entry = AuditEntry(
-        "cache.invalidated",
-        user_id=caller.principal.user_id if caller.principal else None,
-        resource_type="cache",
-        resource_id=index,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"request_id": caller.request_id},
-    )
+    entry = caller_entry(caller, "cache.invalidated", resource_type="cache", resource_id=index)
     async with database.transaction() as transaction:
         await record(transaction.connection, entry)
