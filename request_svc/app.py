@@ -18,6 +18,7 @@ from common.audit.trail import AuditTrail
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context, keeping
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -26,7 +27,7 @@ from common.ratelimit.from_settings import user_limits
 from common.rpc.server import RpcService
 from request_svc.adapters.answer_cache import RedisAnswerCache
 from request_svc.adapters.api_key_store import SqlApiKeyStore
-from request_svc.adapters.changes import ListenedChanges
+from request_svc.adapters.changes import NoticedChanges
 from request_svc.adapters.checks import ReplicaAgeCheck
 from request_svc.adapters.export_requests import RequestExportSource
 from request_svc.adapters.import_policy import policy_sinks
@@ -75,13 +76,13 @@ class App:
     api_keys: ApiKeyContext
     rpc_services: Sequence[RpcService]
     writer: GroupedRequestWriter
-    changes: ListenedChanges
+    notices: Notices
     redis: Redis
 
     async def close(self) -> None:
         """Stores what was accepted, then closes every connection."""
         await self.writer.close()
-        await self.changes.close()
+        await self.notices.close()
         await self.refusals.close()
         await self.auth.close()
         await self.limits.close()
@@ -112,14 +113,17 @@ async def build_app(
         # The client's own default would wait for seconds; the database is faster.
         retry=Retry(NoBackoff(), 0),
     )
-    # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
-    listen_url = database.url if settings.database_prepared_statements else None
+    notices = Notices.from_settings(settings, database)
     accounts = ReplicaAccounts()
-    known_keys = RememberedApiKeys(
-        database, poll_seconds=settings.session_poll_seconds, listen_url=listen_url, clock=moment
-    )
+    known_keys = RememberedApiKeys(database, poll_seconds=settings.session_poll_seconds, notices=notices, clock=moment)
     auth = AuthContext.from_settings(
-        settings, database, accounts, api_keys=known_keys, sealing_time=users_sealed_at, clock=moment
+        settings,
+        database,
+        accounts,
+        notices=notices,
+        api_keys=known_keys,
+        sealing_time=users_sealed_at,
+        clock=moment,
     )
     api_keys = ApiKeyContext(
         database=database,
@@ -131,7 +135,7 @@ async def build_app(
     )
     cache = RedisAnswerCache(redis)
     writer = GroupedRequestWriter(database)
-    changes = ListenedChanges(listen_url)
+    changes = NoticedChanges(notices)
     exchange = Exchange(
         batch_context(settings, database, moment=moment, steps=steps),
         _sources(),
@@ -156,6 +160,7 @@ async def build_app(
     )
     refusals = RefusalWriter(database)
     await auth.start()
+    notices.start()
     refusals.start()
     return App(
         database=database,
@@ -168,7 +173,7 @@ async def build_app(
         api_keys=api_keys,
         rpc_services=[*_own_services(parts, database, api_keys), *shared],
         writer=writer,
-        changes=changes,
+        notices=notices,
         redis=redis,
     )
 

@@ -25,6 +25,7 @@ from common.audit.trail import AuditTrail
 from common.auth.context import AuthContext
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context, keeping
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.handlers.shared import shared_services
 from common.health.checks import standard_checks
@@ -83,6 +84,7 @@ class App:
     """One process's parts, open until `close`."""
 
     database: Database
+    notices: Notices
     auth: AuthContext
     limits: UserLimits
     refusals: RefusalWriter
@@ -99,6 +101,7 @@ class App:
     async def close(self) -> None:
         """Closes every connection."""
         await self.refusals.close()
+        await self.notices.close()
         await self.auth.close()
         await self.limits.close()
         await self.engine.close()
@@ -127,7 +130,8 @@ async def build_app(
         socket_timeout=CACHE_TIMEOUT_SECONDS,
         socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
     )
-    auth = AuthContext.from_settings(settings, database, MasterAccounts())
+    notices = Notices.from_settings(settings, database)
+    auth = AuthContext.from_settings(settings, database, MasterAccounts(), notices=notices)
     engine = make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)
@@ -145,9 +149,11 @@ async def build_app(
     )
     refusals = RefusalWriter(database)
     await auth.start()
+    notices.start()
     refusals.start()
     return App(
         database=database,
+        notices=notices,
         auth=auth,
         limits=user_limits(settings, auth.policy),
         refusals=refusals,

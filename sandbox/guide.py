@@ -47,7 +47,7 @@ def show_addresses(screen: Screen, state: State) -> None:
         screen.plain(f"  bundles are brought to   {sight.import_dir}")
         screen.plain(f"  database                 {sight.database_url}")
         screen.plain(f"  operator's settings      {sight.profile}")
-    screen.heading("Sign-in, the same in both networks")
+    screen.heading("Sign-in, the same in both networks, unless somebody changed it")
     for name, password in state.passwords.items():
         screen.plain(f"  {name:10} {password}  {_ROLES.get(name, '')}".rstrip())
 

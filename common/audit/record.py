@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.rpc.caller import Caller
+
 USER_AGENT_LIMIT = 512
 """Characters of a user agent that are kept."""
 RESOURCE_LIMIT = 100
@@ -56,6 +58,31 @@ def own_entry(
         address=caller.address,
         user_agent=caller.user_agent or f"{socket.gethostname()}:{os.getpid()}",
         metadata=metadata,
+        outcome=outcome,
+    )
+
+
+def caller_entry(
+    caller: Caller,
+    action: str,
+    *,
+    resource_type: str,
+    resource_id: str | None = None,
+    user_id: UUID | None = None,
+    request_data: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    outcome: str = OK,
+) -> AuditEntry:
+    """An entry of what `caller` asked for. `user_id` is who he turned out to be, where he had not signed in yet."""
+    return AuditEntry(
+        action,
+        user_id=user_id or (caller.principal.user_id if caller.principal is not None else None),
+        resource_type=resource_type,
+        resource_id=resource_id,
+        address=caller.address,
+        user_agent=caller.user_agent,
+        request_data=request_data,
+        metadata={"request_id": caller.request_id, **(metadata or {})},
         outcome=outcome,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.audit.tables import REFUSED
 from common.auth.attempts import count_attempt, forgive_attempt, subjects_of
 from common.errors import RateLimitedError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.audit.record import AuditEntry
     from common.auth.context import AuthContext
     from common.rpc.caller import Caller
 
@@ -46,12 +47,10 @@ async def end_attempt(connection: AsyncConnection, context: AuthContext, *, user
 
 def _throttled(username: str, blocked: timedelta, caller: Caller) -> AuditEntry:
     seconds = blocked.total_seconds()
-    return AuditEntry(
+    return caller_entry(
+        caller,
         "auth.attempts_throttled",
-        user_id=caller.principal.user_id if caller.principal else None,
         resource_type="session",
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"username": username, "seconds": seconds, "request_id": caller.request_id},
+        metadata={"username": username, "seconds": seconds},
         outcome=REFUSED,
     )

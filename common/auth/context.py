@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from common.auth.api_keys import ApiKeyAuthenticator
     from common.auth.principal import Principal
     from common.auth.replica_age import SealingTime
+    from common.database.notices import Notices
     from common.database.transaction import Database
     from common.settings import NetworkSettings
 
@@ -58,6 +59,7 @@ class AuthContext:
         database: Database,
         directory: AccountDirectory,
         *,
+        notices: Notices,
         api_keys: ApiKeyAuthenticator | None = None,
         sealing_time: SealingTime | None = None,
         clock: Callable[[], datetime] = now,
@@ -67,10 +69,8 @@ class AuthContext:
         `sealing_time` reads how old the accounts are, where they are copies; `clock` is what that age is told by.
         """
         tokens = TokenIssuer.from_settings(settings)
-        # A pooler that cannot keep prepared statements cannot keep a LISTEN either.
-        listen_url = database.url if settings.database_prepared_statements else None
         poll_seconds = settings.session_poll_seconds
-        policy = LivePolicy(database, poll_seconds=poll_seconds, listen_url=listen_url)
+        policy = LivePolicy(database, poll_seconds=poll_seconds, notices=notices)
         age = ReplicaAge(sealing_time, policy, clock) if sealing_time is not None else None
         return cls(
             database=database,
@@ -81,7 +81,7 @@ class AuthContext:
                 database,
                 token_lifetime=tokens.lifetime,
                 poll_seconds=poll_seconds,
-                listen_url=listen_url,
+                notices=notices,
                 besides=age.refresh if age is not None else None,
             ),
             policy=policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.auth.open_sessions import is_open, open_sessions
 from common.auth.sessions import end_session, end_sessions, end_user_sessions
 from common.errors import NotFoundError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.audit.record import AuditEntry
     from common.auth.context import AuthContext
     from common.auth.open_sessions import Session
     from common.auth.principal import Principal
@@ -80,12 +81,11 @@ async def end_others(
 def _entry(
     action: str, principal: Principal, caller: Caller, session_id: UUID | None, data: Mapping[str, Any]
 ) -> AuditEntry:
-    return AuditEntry(
+    return caller_entry(
+        caller,
         action,
         user_id=principal.user_id,
         resource_type="session",
         resource_id=str(session_id) if session_id is not None else None,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"username": principal.username, "request_id": caller.request_id, **data},
+        metadata={"username": principal.username, **data},
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.auth.tokens import VerifiedToken
+    from common.database.notices import Notices
     from common.database.transaction import Database
 
 MARGIN: Final = timedelta(minutes=10)
@@ -37,19 +38,17 @@ class Revocations:
         *,
         token_lifetime: timedelta,
         poll_seconds: float = 2.0,
-        listen_url: str | None = None,
+        notices: Notices | None = None,
         clock: Callable[[], datetime] = now,
         besides: Callable[[AsyncConnection], Awaitable[None]] | None = None,
     ) -> None:
-        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only.
+        """`notices` are still to be started; None polls only.
 
         `besides` is called at every refresh, for what else is to be as fresh as this.
         """
         self._database = database
         self._token_lifetime = token_lifetime
-        self._watch = Watch(
-            "revocations", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, listen_url=listen_url
-        )
+        self._watch = Watch("revocations", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, notices=notices)
         self._clock = clock
         self._sessions: dict[UUID, datetime] = {}
         self._users: dict[UUID, datetime] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.audit.tables import OK, REFUSED
 from common.auth.attempting import begin_attempt, end_attempt
 from common.auth.issue import issue_pair
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.audit.record import AuditEntry
     from common.auth.accounts import Account
     from common.auth.context import AuthContext, TokenPair
     from common.rpc.caller import Caller
@@ -97,13 +98,12 @@ def _entry(
     session_id: UUID | None = None,
     cause: str | None = None,
 ) -> AuditEntry:
-    return AuditEntry(
+    return caller_entry(
+        caller,
         action,
         user_id=account.user_id if account is not None else None,
         resource_type="session",
         resource_id=str(session_id) if session_id is not None else None,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"username": username, "request_id": caller.request_id} | ({"cause": cause} if cause else {}),
+        metadata={"username": username} | ({"cause": cause} if cause else {}),
         outcome=OK if session_id is not None else REFUSED,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.auth.sessions import end_session
 
 if TYPE_CHECKING:
@@ -20,14 +20,13 @@ async def sign_out(context: AuthContext, *, principal: Principal, caller: Caller
         await end_session(transaction.connection, principal.session_id, at=at, reason="signed_out")
         await record(
             transaction.connection,
-            AuditEntry(
+            caller_entry(
+                caller,
                 "auth.signed_out",
                 user_id=principal.user_id,
                 resource_type="session",
                 resource_id=str(principal.session_id),
-                address=caller.address,
-                user_agent=caller.user_agent,
-                metadata={"username": principal.username, "request_id": caller.request_id},
+                metadata={"username": principal.username},
             ),
         )
     context.revocations.note_session(principal.session_id, at)

@@ -18,6 +18,7 @@ from common.batches.tables import export_batches, stream_bundles
 from common.batches.witness import heads_to_tell
 from common.errors import StreamStoppedError
 from transfer.bundle.names import bundle_filename, kind_name
+from transfer.bundle.records import REPLICATED
 from transfer.bundle.versions import AUDIT_MINOR, KEYS_MINOR, common_minor, records_minor
 from transfer.custody.acknowledgements import render
 from transfer.custody.state import BundleNumber
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("common.batches")
 
 STATUS: Final = network_pb2.BUNDLE_KIND_STATUS
-# A newer bundle of these kinds holds all that an older one holds.
-REPLICATED: Final = frozenset(
-    {network_pb2.BUNDLE_KIND_USERS, network_pb2.BUNDLE_KIND_SETTINGS, network_pb2.BUNDLE_KIND_PROFILE_TYPES}
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,6 @@ Settings = TypeVar("Settings", bound=NetworkSettings)
 App = TypeVar("App", bound=ServiceApp)
 
 
-def no_checks(settings: NetworkSettings, database: Database) -> Sequence[Check]:
-    """Nothing beyond what both services need."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service(Generic[Settings, App]):
     """One of the two services. `migrations` is Alembic's script location, such as `request_svc:migrations`."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import psycopg
 import structlog
 
 from common.cancellation import cancel_and_wait
@@ -14,15 +13,15 @@ from common.cancellation import cancel_and_wait
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-log = structlog.get_logger("common.database")
+    from common.database.notices import Notices
 
-LISTEN_RETRY_SECONDS: Final = 5.0
+log = structlog.get_logger("common.database")
 
 
 class Watch:
     """Calls `refresh` now and then, and soon after a notice on `channel`.
 
-    The poll is enough on its own; the LISTEN connection only makes it faster and may be missing (behind PgBouncer).
+    The poll is enough on its own; notices only make it faster and may be missing (behind PgBouncer).
     """
 
     def __init__(
@@ -32,28 +31,27 @@ class Watch:
         *,
         channel: str,
         poll_seconds: float,
-        listen_url: str | None,
+        notices: Notices | None,
     ) -> None:
-        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only."""
+        """`notices` are still to be started; None polls only."""
         self._name = name
         self._refresh = refresh
-        self._channel = channel
         self._poll_seconds = poll_seconds
-        self._listen_url = listen_url
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
+        if notices is not None:
+            notices.wake_on(channel, self._wake.set)
 
     async def start(self) -> None:
         """Refreshes once, failing if that fails, and then keeps on."""
         await self._refresh()
-        self._tasks.append(asyncio.create_task(self._poll(), name=f"{self._name}-poll"))
-        if self._listen_url:
-            self._tasks.append(asyncio.create_task(self._listen(self._listen_url), name=f"{self._name}-listen"))
+        self._task = asyncio.create_task(self._poll(), name=f"{self._name}-poll")
 
     async def close(self) -> None:
         """Stops refreshing."""
-        await cancel_and_wait(*self._tasks)
-        self._tasks.clear()
+        if self._task is not None:
+            await cancel_and_wait(self._task)
+            self._task = None
 
     async def _poll(self) -> None:
         while True:
@@ -65,21 +63,3 @@ class Watch:
                 await self._refresh()
             except Exception as error:  # noqa: BLE001 - whatever it was, the next poll tries again.
                 log.warning("not_refreshed", what=self._name, error=type(error).__name__)
-
-    async def _listen(self, url: str) -> None:
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(
-                    _libpq_url(url), autocommit=True, connect_timeout=5, keepalives_idle=30
-                ) as connection:
-                    await connection.execute(f"LISTEN {self._channel}")
-                    self._wake.set()
-                    async for _notice in connection.notifies():
-                        self._wake.set()
-            except psycopg.Error as error:
-                log.info("polled_only", what=self._name, error=type(error).__name__)
-            await asyncio.sleep(LISTEN_RETRY_SECONDS)
-
-
-def _libpq_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://", 1)

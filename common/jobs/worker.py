@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from taskiq import TaskiqScheduler
@@ -30,15 +30,6 @@ log = structlog.get_logger("jobs")
 
 RECONNECT_SECONDS: Final = 2.0
 SEND_TIMEOUT_SECONDS: Final = 10.0
-
-
-class HasDatabase(Protocol):
-    """As much of a service's app as running a job needs."""
-
-    @property
-    def database(self) -> Database:
-        """Where runs are recorded and locked."""
-        ...
 
 
 def register(broker: AsyncBroker, jobs: Iterable[Job[App]], app: App | None, database: Database | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.batches.epochs import BegunEpoch, accept_epoch, declare_epoch, release_of_epoch
 from common.batches.give_up import offer_again, void_numbers
 from common.errors import FieldViolation, InvalidFieldError
@@ -13,6 +13,7 @@ from transfer.custody.numbers import format_numbers, parse_numbers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from common.audit.record import AuditEntry
     from common.batches.batch_rows import ExportBatchRow
     from common.batches.exchange import Exchange
     from common.batches.give_up import OfferedAgain
@@ -63,17 +64,7 @@ async def accept(exchange: Exchange, epoch: int, caller: Caller) -> BegunEpoch:
 
 def entry(action: str, resource: str, caller: Caller, data: Mapping[str, Any] | None = None) -> AuditEntry:
     """The audit row of an operator's decision."""
-    principal = caller.principal
-    return AuditEntry(
-        action,
-        user_id=principal.user_id if principal is not None else None,
-        resource_type=action.partition(".")[0],
-        resource_id=resource[:100],
-        address=caller.address,
-        user_agent=caller.user_agent,
-        request_data=data,
-        metadata={"request_id": caller.request_id},
-    )
+    return caller_entry(caller, action, resource_type=action.partition(".")[0], resource_id=resource, request_data=data)
 
 
 def _parsed(numbers: str) -> list[int]:

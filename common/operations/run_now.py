@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.errors import FieldViolation, InvalidFieldError
 from transfer.bundle.names import kind_from_name, kind_name
 
@@ -40,15 +40,6 @@ async def import_now(exchange: Exchange, caller: Caller) -> ImportReport:
 
 
 async def _record(context: BatchContext, action: str, kind: str | None, caller: Caller) -> None:
-    principal = caller.principal
-    entry = AuditEntry(
-        action,
-        user_id=principal.user_id if principal is not None else None,
-        resource_type="bundles",
-        resource_id=kind,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"request_id": caller.request_id},
-    )
+    entry = caller_entry(caller, action, resource_type="bundles", resource_id=kind)
     async with context.database.transaction() as transaction:
         await record(transaction.connection, entry)

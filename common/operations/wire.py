@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.batches.stores import get_export_batch
 from common.errors import InvalidFieldError, NotFoundError, UnavailableError, WrongStateError
 from transfer.custody.state import Disposition
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from common.audit.record import AuditEntry
     from common.batches.batch_rows import ExportBatchRow
     from common.batches.context import BatchContext
     from common.rpc.caller import Caller
@@ -97,24 +98,20 @@ def _open(path: Path) -> BufferedReader:
 
 
 def _entry(action: str, batch: ExportBatchRow, caller: Caller) -> AuditEntry:
-    return AuditEntry(
+    return caller_entry(
+        caller,
         action,
-        user_id=caller.principal.user_id if caller.principal is not None else None,
         resource_type="export_batch",
         resource_id=str(batch.id),
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"filename": batch.filename, "request_id": caller.request_id},
+        metadata={"filename": batch.filename},
     )
 
 
 def _received_entry(received: ReceivedFile, caller: Caller) -> AuditEntry:
-    return AuditEntry(
+    return caller_entry(
+        caller,
         "transfer.bundle_received",
-        user_id=caller.principal.user_id if caller.principal is not None else None,
         resource_type="bundle",
         resource_id=received.checksum,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"filename": received.filename, "size": received.size, "request_id": caller.request_id},
+        metadata={"filename": received.filename, "size": received.size},
     )

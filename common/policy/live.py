@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.auth.principal import Principal
+    from common.database.notices import Notices
     from common.database.transaction import Database
     from common.policy.limits import EffectiveLimits
     from common.policy.settings import SettingValue
@@ -39,10 +40,10 @@ Mark = tuple[tuple[int, "datetime | None"], ...]
 class LivePolicy:
     """The policy as it is now. It is read again only when one of its tables has changed."""
 
-    def __init__(self, database: Database, *, poll_seconds: float = 2.0, listen_url: str | None = None) -> None:
-        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only."""
+    def __init__(self, database: Database, *, poll_seconds: float = 2.0, notices: Notices | None = None) -> None:
+        """`notices` are still to be started; None polls only."""
         self._database = database
-        self._watch = Watch("policy", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, listen_url=listen_url)
+        self._watch = Watch("policy", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, notices=notices)
         self._mark: Mark | None = None
         self.current = Policy()
 

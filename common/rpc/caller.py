@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from uuid import uuid4
 from common.errors import CredentialsMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from airlock.common.v1.budget_pb2 import Budget
 
@@ -60,16 +59,6 @@ def current_principal() -> Principal:
 def current_request_id() -> str:
     """The id under which the running call is logged, a UUID's text."""
     return current_caller().request_id
-
-
-@contextmanager
-def calling(caller: Caller) -> Iterator[Caller]:
-    """Makes `caller` the current one while the block runs."""
-    token = _caller.set(caller)
-    try:
-        yield caller
-    finally:
-        _caller.reset(token)
 
 
 def set_caller(caller: Caller) -> None:

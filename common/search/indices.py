@@ -17,14 +17,14 @@ def check_index_name(name: str) -> None:
     That is wildcards, lists, exclusions, date math, other clusters (`remote:name`), escapes, paths and hidden indices.
     The rules are Elasticsearch's own for index names, and stricter.
     """
-    defect = _name_defect(name)
-    if defect is None:
-        return
-    text = f"the index name {defect}; name exactly one index, in lower case, without wildcards or lists"
-    raise QueryInvalidError(text, violations=[FieldViolation("index", text)])
+    defect = index_name_defect(name)
+    if defect is not None:
+        text = f"the index name {defect}"
+        raise QueryInvalidError(text, violations=[FieldViolation("index", text)])
 
 
-def _name_defect(name: str) -> str | None:
+def index_name_defect(name: str) -> str | None:
+    """What is wrong with the name, and what to name instead; None for one that can be that of one exact index."""
     checks = (
         (not name, "is empty"),
         (len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES, f"is longer than {MAX_NAME_BYTES} bytes"),
@@ -34,4 +34,5 @@ def _name_defect(name: str) -> str | None:
         (not name.isprintable(), "holds characters that cannot be printed"),
         (_EXACT_NAME.fullmatch(name) is None, 'holds a blank or one of \\ / * ? " < > | , # : %'),
     )
-    return next((defect for wrong, defect in checks if wrong), None)
+    defect = next((defect for wrong, defect in checks if wrong), None)
+    return f"{defect}; name exactly one index, in lower case, without wildcards or lists" if defect else None

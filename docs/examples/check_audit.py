@@ -52,5 +52,9 @@ def check(lines: Iterable[bytes]) -> str:
 
 
 if __name__ == "__main__":
-    with Path(sys.argv[1]).open("rb") as exported:
-        print("right:", check(exported))
+    need(len(sys.argv) == 2, "name the one file that was exported: python check_audit.py FILE")
+    try:
+        with Path(sys.argv[1]).open("rb") as exported:
+            print("right:", check(exported))
+    except (OSError, ValueError) as error:
+        sys.exit(f"wrong: {sys.argv[1]} cannot be read as an exported trail: {error}")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.database.notices import Notices
     from common.database.transaction import Database
     from request_svc.domain.api_key import ApiKey
 
@@ -75,15 +76,15 @@ class RememberedApiKeys:
         database: Database,
         *,
         poll_seconds: float = 2.0,
-        listen_url: str | None = None,
+        notices: Notices | None = None,
         write_seconds: float = WRITE_SECONDS,
         unknown: UnknownApiKeys | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`listen_url` is a libpq URL of a server that keeps sessions; None polls only. `unknown` is the bound."""
+        """`notices` are still to be started; None polls only. `unknown` is the bound."""
         self._database = database
         self._clock = clock
-        self._watch = Watch("api-keys", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, listen_url=listen_url)
+        self._watch = Watch("api-keys", self.refresh, channel=CHANNEL, poll_seconds=poll_seconds, notices=notices)
         self._uses = ApiKeyUses(database, write_seconds=write_seconds)
         self._unknown = unknown or UnknownApiKeys(clock)
         self._known: OrderedDict[bytes, KnownKey] = OrderedDict()

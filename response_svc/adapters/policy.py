@@ -78,7 +78,8 @@ class PostgresPolicyRows:
             "changed_at": func.clock_timestamp(),
         }
         statement = insert(self._table).values({self._key.name: key, **values})
-        await connection.execute(statement.on_conflict_do_update(index_elements=[self._key], set_=values))
+        statement = statement.on_conflict_do_update(index_elements=[self._key], set_=values)
+        changed_at = (await connection.execute(statement.returning(self._table.c.changed_at))).scalar_one()
         await connection.execute(
             policy_versions.insert().values(
                 subject=self._subject,
@@ -86,6 +87,7 @@ class PostgresPolicyRows:
                 revision=revision,
                 content=None if removed else dict(content),
                 changed_by=by,
+                changed_at=changed_at,
             )
         )
         await announce_change(connection)

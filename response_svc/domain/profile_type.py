@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from common.errors import FieldViolation, InvalidFieldError, QueryInvalidError, WrongStateError
+from common.errors import FieldViolation, InvalidFieldError, WrongStateError
 from common.policy.limits import EffectiveLimits, RateLimits
 from common.policy.profile_type import EVERYTHING
 from common.search.fields import nearest
-from common.search.indices import check_index_name
+from common.search.indices import index_name_defect
 from common.search.kind import ALL_KINDS
 from common.search.violations import shown
 
@@ -67,7 +67,8 @@ def changed_profile_type(
     violations = [*_wrong_limits(after), *_wrong_kinds(after), *_wrong_indices(after, known)]
     if violations:
         first = violations[0]
-        raise InvalidFieldError(f"{first.field} {first.description}.", violations=violations)
+        end = "" if first.description.endswith("?") else "."
+        raise InvalidFieldError(f"{first.field} {first.description}{end}", violations=violations)
     return after
 
 
@@ -112,12 +113,10 @@ def _wrong_indices(profile: ProfileType, known: Collection[str]) -> Iterator[Fie
     if profile.indices == EVERYTHING:
         return
     for name in profile.indices:
-        try:
-            check_index_name(name)
-        except QueryInvalidError as error:
-            yield FieldViolation("indices", f"names {shown(name)}: {error.message}; `*` alone is every allowed index")
-            continue
-        if name not in known:
+        defect = index_name_defect(name)
+        if defect is not None:
+            yield FieldViolation("indices", f"names {shown(name)}, which {defect}; `*` alone is every allowed index")
+        elif name not in known:
             advice = f"allow it first with POST /api/v1/admin/indices ({nearest(name, known)})"
             yield FieldViolation("indices", f"names {shown(name)}, which may not be searched; {advice}")
 

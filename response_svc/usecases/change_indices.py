@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from common.errors import AlreadyExistsError, NotFoundError, UnavailableError, WrongStateError
+from common.errors import (
+    AlreadyExistsError,
+    FieldViolation,
+    InvalidFieldError,
+    NotFoundError,
+    UnavailableError,
+    WrongStateError,
+)
 from common.policy.index import AllowedIndex, index_from
-from common.search.indices import check_index_name
+from common.search.indices import index_name_defect
 from common.search.violations import shown
 from response_svc.domain.policy_row import check_revision
 from response_svc.search.answers import EngineError, NoSuchIndexError
@@ -30,9 +37,9 @@ async def allow_index(
 ) -> PolicyRow:
     """Allows exactly one index with the fields that the engine says it has.
 
-    Raises QueryInvalidError for a name that is not exact, AlreadyExistsError, and what `fields_of` raises.
+    Raises InvalidFieldError for a name that is not exact, AlreadyExistsError, and what `fields_of` raises.
     """
-    check_index_name(name)
+    check_exact_name(name, field="name")
     # The engine may take its time; no transaction waits for it.
     new = AllowedIndex(name, description, await fields_of(engine, name))
     async with context.database.transaction() as transaction:
@@ -147,6 +154,14 @@ async def held_index(context: PolicyContext, connection: AsyncConnection, name: 
     if row is None or row.is_deleted:
         raise no_index(name)
     return row
+
+
+def check_exact_name(name: str, *, field: str) -> None:
+    """Raises InvalidFieldError for a name, given in that field, that cannot be one of exactly one index."""
+    defect = index_name_defect(name)
+    if defect is not None:
+        violations = [FieldViolation(field, defect)]
+        raise InvalidFieldError(f"The call breaks a rule: {field} {defect}.", violations=violations)
 
 
 def no_index(name: str) -> NotFoundError:

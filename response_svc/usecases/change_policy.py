@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -56,15 +56,13 @@ async def write(
     connection = transaction.connection
     by = caller.principal.user_id if caller.principal else None
     row = await store.write(connection, written.key, written.content, removed=written.removed, by=by)
-    entry = AuditEntry(
+    entry = caller_entry(
+        caller,
         action,
-        user_id=by,
         resource_type=action.partition(".")[0],
         resource_id=written.key,
-        address=caller.address,
-        user_agent=caller.user_agent,
         request_data=data,
-        metadata={"revision": row.last_change.revision, "request_id": caller.request_id},
+        metadata={"revision": row.last_change.revision},
     )
     await record(connection, entry)
     wake = context.wake_profile_types if store is context.profile_types else context.wake_settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from common.audit.record import AuditEntry, record
+from common.audit.record import caller_entry, record
 from common.auth.sessions import end_user_sessions, note_changed_claims
 from common.clock import now
 from common.errors import FieldViolation, InvalidFieldError, NotFoundError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from common.audit.record import AuditEntry
     from common.auth.passwords import PasswordHasher
     from common.database.transaction import Database
     from common.policy.limits import EffectiveLimits
@@ -207,15 +208,13 @@ async def written(context: UserContext, connection: AsyncConnection, user: User)
 
 def entry(action: str, user: User, caller: Caller, data: Mapping[str, Any] | None = None) -> AuditEntry:
     """The audit row of a change to a user. `data` holds no password."""
-    return AuditEntry(
+    return caller_entry(
+        caller,
         action,
-        user_id=caller.principal.user_id if caller.principal else None,
         resource_type="user",
         resource_id=str(user.id),
-        address=caller.address,
-        user_agent=caller.user_agent,
         request_data=data,
-        metadata={"username": user.username, "revision": user.revision, "request_id": caller.request_id},
+        metadata={"username": user.username, "revision": user.revision},
     )
 
 

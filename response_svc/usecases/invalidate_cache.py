@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.audit.record import AuditEntry, record
-from common.search.indices import check_index_name
+from common.audit.record import caller_entry, record
+from response_svc.usecases.change_indices import check_exact_name
 
 if TYPE_CHECKING:
     from common.database.transaction import Database
@@ -16,20 +16,12 @@ if TYPE_CHECKING:
 async def invalidate_cache(database: Database, cache: AnswerCache, index: str | None, *, caller: Caller) -> None:
     """No answer of `index`, or of any for None, that was kept so far is given again.
 
-    Raises QueryInvalidError for a name that is not exact, and UnavailableError if the cache does not answer: it may
+    Raises InvalidFieldError for a name that is not exact, and UnavailableError if the cache does not answer: it may
     still hold them.
     """
     if index is not None:
-        check_index_name(index)
+        check_exact_name(index, field="index")
     await cache.forget(index)
-    entry = AuditEntry(
-        "cache.invalidated",
-        user_id=caller.principal.user_id if caller.principal else None,
-        resource_type="cache",
-        resource_id=index,
-        address=caller.address,
-        user_agent=caller.user_agent,
-        metadata={"request_id": caller.request_id},
-    )
+    entry = caller_entry(caller, "cache.invalidated", resource_type="cache", resource_id=index)
     async with database.transaction() as transaction:
         await record(transaction.connection, entry)

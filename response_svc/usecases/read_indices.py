@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.errors import NotFoundError
+from common.search.violations import shown
 from response_svc.domain.policy_row import PolicyRow
-from response_svc.usecases.change_indices import no_index
+from response_svc.usecases.change_indices import RESOURCE, no_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,9 @@ async def get_index(context: PolicyContext, name: str, *, revision: int | None) 
             return row
         version = await context.indices.version(connection, name, revision)
     if version is None or version.content is None:
-        raise no_index(name)
+        known = f"`GET /api/v1/admin/indices/{shown(name)}/versions` lists what it was"
+        cause = f"The index {shown(name)} was not in the catalogue after a change {revision}; {known}."
+        raise NotFoundError(cause, metadata=RESOURCE)
     return PolicyRow(name, version.content, is_deleted=False, last_change=version.change)
 
 

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from airlock.bundle.v1.frame_pb2 import RecordBlock, ResultChunk
     from airlock.bundle.v1.record_pb2 import Response
 
-_REPLICATED: Final = frozenset(
+REPLICATED: Final = frozenset(
     {network_pb2.BUNDLE_KIND_USERS, network_pb2.BUNDLE_KIND_SETTINGS, network_pb2.BUNDLE_KIND_PROFILE_TYPES}
 )
+"""Kinds whose newer bundle holds all that an older one holds; each begins with a TableState."""
 _ALLOWED: Final[Mapping[int, frozenset[str]]] = {
     network_pb2.BUNDLE_KIND_REQUESTS: frozenset({"request", "cancellation"}),
     network_pb2.BUNDLE_KIND_RESPONSES: frozenset({"response"}),
@@ -44,7 +45,7 @@ class PayloadRules:
         self._shapes = {content: SHAPES[content] for content in _ALLOWED[kind]}
         self._beyond = {name: test for name, test in beyond_minor(schema_minor).items() if name in self._shapes}
         self._indices_began = False
-        self._replicated = kind in _REPLICATED
+        self._replicated = kind in REPLICATED
         self._pieces: _Pieces | None = None
         self.records = 0
         self.chunks = 0

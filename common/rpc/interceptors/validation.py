@@ -49,7 +49,7 @@ class ValidationInterceptor(CallInterceptor):
             )
         violations = self._validator.collect_violations(message)
         if violations:
-            fields = [FieldViolation(_path(found), found.proto.message) for found in violations[:_MOST_VIOLATIONS]]
+            fields = [FieldViolation(_path(found), _cause(found, message)) for found in violations[:_MOST_VIOLATIONS]]
             first = f"{fields[0].field}: {fields[0].description}" if fields[0].field else fields[0].description
             more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
             raise InvalidFieldError(f"The call breaks a rule: {first}{more}.", violations=fields)
@@ -70,6 +70,14 @@ def field_with_zero(message: Message) -> str | None:
                 return str(field.name)
             waiting += [one for one in values if hasattr(one, "ListFields")]
     return None
+
+
+def _cause(violation: Violation, message: Message) -> str:
+    """What the rule says; of a choice that was not made, between what it is."""
+    choice = message.DESCRIPTOR.oneofs_by_name.get(_path(violation))
+    if choice is None:
+        return str(violation.proto.message)
+    return f"give exactly one of {', '.join(field.name for field in choice.fields)}"
 
 
 def _path(violation: Violation) -> str:

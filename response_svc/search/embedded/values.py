@@ -5,14 +5,10 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from common.search.scalars import scalar_value
 from response_svc.search.embedded.mapping import Field, Kind
 from response_svc.search.embedded.refusals import refused, unsupported
-
-if TYPE_CHECKING:
-    from airlock.search.v1.scalar_pb2 import Scalar
 
 Plain: TypeAlias = "str | int | float | bool | None"
 
@@ -20,11 +16,6 @@ _NUMBER = re.compile(r"(?P<whole>[+-]?\d+)|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\
 _LONGEST_WHOLE = 32
 _LEAST_PLAIN = 1e-3
 _LEAST_SCIENTIFIC = 1e7
-
-
-def text_of(scalar: Scalar) -> str:
-    """The value as text, as Elasticsearch has it before analysis."""
-    return plain_text(scalar_value(scalar))
 
 
 def plain_text(value: Plain) -> str:

@@ -20,6 +20,7 @@ from common.auth.sessions import end_sessions_of_users, end_user_sessions, forge
 from common.auth.sign_in import sign_in
 from common.auth.sign_out import sign_out
 from common.auth.tables import refresh_tokens, session_endings
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.errors import (
     CredentialsWrongError,
@@ -173,15 +174,17 @@ async def test_a_new_sign_in_after_the_ending_of_all_sessions_is_good(auth: Auth
 async def test_an_ending_is_seen_by_another_process_within_seconds(
     auth: AuthContext, sara: Account, database_url: str, listens: bool
 ) -> None:
+    notices = Notices(database_url if listens else None)
     there = Revocations(
         auth.database,
         token_lifetime=timedelta(hours=1),
         # The listening one would not poll within the test's patience.
         poll_seconds=60.0 if listens else 0.2,
-        listen_url=database_url if listens else None,
+        notices=notices,
     )
     token = auth.tokens.verify((await signed_in(auth)).access_token)
     await there.start()
+    notices.start()
     try:
         there.check(token)
         async with asyncio.timeout(30):
@@ -193,6 +196,7 @@ async def test_an_ending_is_seen_by_another_process_within_seconds(
                 except SessionEndedError:
                     break
     finally:
+        await notices.close()
         await there.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,8 +14,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy import text
 
+from common.database.notices import Notices
 from request_svc.adapters.answer_cache import CACHED_SECONDS, RedisAnswerCache, cache_key
-from request_svc.adapters.changes import ListenedChanges, notify_changes
+from request_svc.adapters.changes import NoticedChanges, notify_changes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -40,43 +42,47 @@ async def test_a_redis_that_is_away_is_no_error() -> None:
 
 
 async def test_a_committed_change_wakes_watchers_long_before_the_poll(world: World, request_url: str) -> None:
-    changes = ListenedChanges(request_url, poll_seconds=60)
-    ticks = changes.ticks()
+    notices = Notices(request_url)
+    ticks = NoticedChanges(notices, poll_seconds=60).ticks()
+    notices.start()
     await _until_heard(ticks)
     async with world.database.transaction() as transaction:
         await notify_changes(transaction.connection)
     await asyncio.wait_for(anext(ticks), 10)
     await ticks.aclose()
-    await changes.close()
+    await notices.close()
 
 
 async def test_a_change_that_is_rolled_back_wakes_nobody(world: World, request_url: str) -> None:
-    changes = ListenedChanges(request_url, poll_seconds=60)
-    ticks = changes.ticks()
+    notices = Notices(request_url)
+    ticks = NoticedChanges(notices, poll_seconds=60).ticks()
+    notices.start()
     await _until_heard(ticks)
     async with world.database.engine.connect() as connection:
         await notify_changes(connection)
         await connection.rollback()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(ticks), 0.3)
-    await changes.close()
+    await notices.close()
 
 
 @pytest.mark.parametrize("listen_url", [None, "postgresql://127.0.0.1:1/nothing"], ids=["pooled", "away"])
 async def test_without_notifications_a_poll_wakes_watchers(listen_url: str | None) -> None:
-    changes = ListenedChanges(listen_url, poll_seconds=0.05)
-    ticks = changes.ticks()
+    notices = Notices(listen_url)
+    ticks = NoticedChanges(notices, poll_seconds=0.05).ticks()
+    notices.start()
     begun = time.monotonic()
     for _ in range(4):
         await asyncio.wait_for(anext(ticks), 10)
     assert time.monotonic() - begun >= 0.1
     await ticks.aclose()
-    await changes.close()
+    await notices.close()
 
 
 async def test_a_lost_connection_is_opened_again(world: World, request_url: str) -> None:
-    changes = ListenedChanges(request_url, poll_seconds=60, reconnect_seconds=0.05)
-    ticks = changes.ticks()
+    notices = Notices(request_url, retry_seconds=0.05)
+    ticks = NoticedChanges(notices, poll_seconds=60).ticks()
+    notices.start()
     await _until_heard(ticks)
     async with world.database.transaction() as transaction:
         ended = await transaction.connection.scalar(
@@ -86,7 +92,25 @@ async def test_a_lost_connection_is_opened_again(world: World, request_url: str)
     # The first thing that a new connection does is to wake everyone: a change may have been missed.
     await asyncio.wait_for(anext(ticks), 10)
     await ticks.aclose()
-    await changes.close()
+    await notices.close()
+
+
+async def test_one_connection_hears_for_everybody_and_wakes_whom_it_concerns(world: World, request_url: str) -> None:
+    notices = Notices(request_url)
+    woken: asyncio.Queue[str] = asyncio.Queue()
+    for channel in ("airlock_one", "airlock_two"):
+        notices.wake_on(channel, partial(woken.put_nowait, channel))
+    notices.start()
+    async with asyncio.timeout(10):
+        # Both once, as soon as they are heard.
+        assert [await woken.get(), await woken.get()] == ["airlock_one", "airlock_two"]
+        async with world.database.transaction() as transaction:
+            listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN airlock%'"
+            assert await transaction.connection.scalar(text(listening)) == 1
+            await transaction.connection.execute(text("SELECT pg_notify('airlock_two', '')"))
+        assert await woken.get() == "airlock_two"
+    await notices.close()
+    assert woken.empty()
 
 
 async def _until_heard(ticks: AsyncGenerator[None]) -> None:

@@ -28,12 +28,12 @@ from common.auth.sessions import end_user_sessions
 from common.auth.tokens import TokenIssuer
 from common.handlers.auth import AuthHandler
 from common.rpc.server import RpcService, build_server
-from request_svc.adapters.changes import ListenedChanges
+from request_svc.adapters.changes import NoticedChanges
 from request_svc.adapters.user_store import ReplicaAccounts, SqlUserStore
 from request_svc.handlers.api_keys import ApiKeyHandler
 from request_svc.handlers.requests import RequestHandler, RequestParts
 from request_svc.handlers.users import UserReplicaHandler
-from tests.integration.request_svc.request_world import INDEX, user_id
+from tests.integration.request_svc.request_world import user_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +83,7 @@ async def door(keys_of: Keys, tmp_path: Path) -> AsyncIterator[Door]:
         clock=keys_of.clock,
         api_keys=keys_of.known,
     )
-    changes = ListenedChanges(None, poll_seconds=0.05)
+    changes = NoticedChanges(None, poll_seconds=0.05)
     parts = RequestParts(
         database=world.database,
         requests=world.requests,
@@ -92,7 +92,6 @@ async def door(keys_of: Keys, tmp_path: Path) -> AsyncIterator[Door]:
         cache=world.cache,
         changes=changes,
         policy=context.policy,
-        allowed_indices={INDEX},
     )
     services = [
         RpcService(
@@ -120,7 +119,6 @@ async def door(keys_of: Keys, tmp_path: Path) -> AsyncIterator[Door]:
     async with grpc.aio.insecure_channel(listen) as channel:
         yield Door(keys_of, auth, channel)
     await server.drain(0)
-    await changes.close()
     await auth.close()
 
 

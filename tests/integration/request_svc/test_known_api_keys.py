@@ -11,6 +11,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from common.auth.api_keys import new_api_key
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.errors import RateLimitedError, SessionEndedError, TokenExpiredError, TokenInvalidError
 from request_svc.adapters.known_api_keys import RememberedApiKeys
@@ -145,8 +146,10 @@ async def test_a_revocation_counts_here_at_once(keys_of: Keys) -> None:
 async def test_a_revocation_counts_in_every_process_within_seconds(
     keys_of: Keys, request_url: str, listens: bool
 ) -> None:
-    there = keys_of.another_process(poll_seconds=60 if listens else 0.1, listen_url=request_url if listens else None)
+    notices = Notices(request_url if listens else None)
+    there = keys_of.another_process(poll_seconds=60 if listens else 0.1, notices=notices)
     await there.start()
+    notices.start()
     try:
         if listens:
             await until_heard(keys_of, there)
@@ -157,6 +160,7 @@ async def test_a_revocation_counts_in_every_process_within_seconds(
             while await good(there, text):  # noqa: ASYNC110 - as a caller would notice it.
                 await asyncio.sleep(0.02)
     finally:
+        await notices.close()
         await there.close()
 
 
@@ -302,14 +306,14 @@ class TestLastUse:
         assert {str(row.last_used_address) for row in rows} == {kept, ADDRESS}
         assert {row.last_used_at for row in rows} == {keys_of.clock()}
 
-    async def test_what_could_not_be_written_is_written_next_time(self, keys_of: Keys) -> None:
+    async def test_what_could_not_be_written_is_written_next_time(self, keys_of: Keys, owner: Database) -> None:
         _, text = await keys_of.create()
         await keys_of.known.authenticate(text, ADDRESS)
-        async with keys_of.world.database.transaction() as transaction:
+        async with owner.transaction() as transaction:
             await transaction.connection.execute(sql("ALTER TABLE api_keys RENAME TO moved"))
         with pytest.raises(ProgrammingError):
             await keys_of.known.write_uses()
-        async with keys_of.world.database.transaction() as transaction:
+        async with owner.transaction() as transaction:
             await transaction.connection.execute(sql("ALTER TABLE moved RENAME TO api_keys"))
         await keys_of.known.write_uses()
         assert (await keys_of.world.rows(api_keys))[0].last_used_at == keys_of.clock()

@@ -17,6 +17,7 @@ from common.auth.replica_age import ReplicaAge
 from common.auth.revocations import Revocations
 from common.auth.sign_in import sign_in
 from common.auth.tokens import TokenIssuer
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.errors import CredentialsWrongError, ReplicaTooOldError, SessionEndedError, TokenExpiredError
 from common.health.checks import HealthError
@@ -87,14 +88,16 @@ async def test_a_user_whom_a_bundle_deactivates_is_out_in_every_process(
     await bring(world, sara)
     pair = await signed_in(auth)
     elsewhere = Database(world.database.url)
+    notices = Notices(None if poll_only else world.database.url)
     there = Revocations(
         elsewhere,
         token_lifetime=timedelta(hours=1),
         # The listening one would not poll within the test's patience.
         poll_seconds=0.2 if poll_only else 60.0,
-        listen_url=None if poll_only else world.database.url,
+        notices=notices,
     )
     await there.start()
+    notices.start()
     token = auth.tokens.verify(pair.access_token)
     there.check(token)
     async with asyncio.timeout(30):
@@ -107,6 +110,7 @@ async def test_a_user_whom_a_bundle_deactivates_is_out_in_every_process(
                 there.check(token)
             except SessionEndedError:
                 break
+    await notices.close()
     await there.close()
     await elsewhere.close()
 

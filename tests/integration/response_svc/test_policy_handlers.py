@@ -92,6 +92,7 @@ async def test_a_setting_is_set_and_put_back(database: Database) -> None:
     )
     versions = await handler.ListSettingVersions(settings.ListSettingVersionsRequest(key="query.max_size"), CALL)
     assert [version.HasField("value") for version in versions.versions] == [False, True]
+    assert versions.versions[0].change == back.setting.last_change
     listed = await handler.ListSettings(settings.ListSettingsRequest(page_size=200), CALL)
     by_key = {setting.key: setting for setting in listed.settings}
     assert not by_key["query.allow_leading_wildcard"].value.bool_value

@@ -15,6 +15,7 @@ from common import clock
 from common.auth.passwords import PasswordHasher
 from common.auth.refresh import refresh
 from common.auth.sign_in import sign_in
+from common.database.notices import Notices
 from common.database.transaction import Database
 from common.errors import InvalidFieldError, PageTokenInvalidError, SessionEndedError, TokenExpiredError
 from common.rpc.caller import current_caller
@@ -180,6 +181,7 @@ async def test_a_deactivated_user_is_out_in_every_process(
     user = await make_user(user_context)
     pair = await signed_in(auth)
     elsewhere = Database(database.url)
+    notices = Notices(None if poll_only else database.url)
     there = replace(
         auth,
         database=elsewhere,
@@ -188,15 +190,17 @@ async def test_a_deactivated_user_is_out_in_every_process(
             token_lifetime=auth.tokens.lifetime,
             # The listening one would not poll within the test's patience.
             poll_seconds=0.2 if poll_only else 60.0,
-            listen_url=None if poll_only else database.url,
+            notices=notices,
         ),
     )
     await there.revocations.start()
+    notices.start()
     if not poll_only:
         await until_somebody_listens(database)
     assert there.authenticate(pair.access_token)
     await deactivate_user(user_context, user.id, caller=CALLER)
     await until_refused(there, pair)
+    await notices.close()
     await there.revocations.close()
     await elsewhere.close()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 ACTION = re.compile(r"[a-z_]+\.[a-z_]+")
 # A module that has one of these writes rows, or hands the name of an action to one that does.
-WRITES = re.compile(r"\b(AuditEntry|own_entry|import entry|entry\(|_audit\(|Written\()")
+WRITES = re.compile(r"\b(AuditEntry|own_entry|caller_entry|import entry|entry\(|_audit\(|Written\()")
 
 
 def written() -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from airlock.auth.v1.auth_service_pb2 import LoginRequest
 from airlock.request.v1.request_service_pb2 import ListRequestsRequest, SubmitRequestRequest
+from airlock.response.v1.settings_service_pb2 import SetSettingRequest
 from airlock.search.v1.query_pb2 import MatchQuery, Query
 from airlock.search.v1.scalar_pb2 import Scalar
 from airlock.search.v1.search_pb2 import Search
@@ -41,3 +42,8 @@ def test_a_zero_character_in_any_text_is_refused_with_the_fields_name(message: o
 
 def test_bytes_may_hold_anything() -> None:
     assert field_with_zero(SubmitRequestRequest(index="a", body=HttpBody(data=b"\0"))) is None
+
+
+def test_a_choice_that_was_not_made_is_refused_with_what_there_is_to_choose_from() -> None:
+    with pytest.raises(InvalidFieldError, match="value: give exactly one of bool_value, int_value"):
+        ValidationInterceptor().incoming("/airlock.any.v1.Service/Method", SetSettingRequest(key="query.max_size"))

@@ -32,13 +32,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CREDENTIALS_WRONG: _ErrorReason.ValueType  # 4
     """The user name or the password is wrong, or the user is inactive. UNAUTHENTICATED."""
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 5
-    """The token is malformed, forged or of the other network. UNAUTHENTICATED."""
+    """The token or API key is malformed, forged, unknown or of the other network, or two came at once. UNAUTHENTICATED."""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 6
-    """The token's time is over, or the account was changed since it was given; refresh it. UNAUTHENTICATED."""
+    """The token's or API key's time is over, or the account was changed since the token was given; refresh the token, or
+    use the key's successor. UNAUTHENTICATED.
+    """
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 7
-    """The session was ended by sign-out, deactivation or the reuse of a refresh token; sign in again. UNAUTHENTICATED."""
+    """The session was ended by sign-out, deactivation or the reuse of a refresh token, or the API key was revoked; sign in
+    again, or use another key. UNAUTHENTICATED.
+    """
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 8
-    """The caller's role does not allow the call. Metadata: `permission`. PERMISSION_DENIED."""
+    """The caller's role, or the scopes of his API key, do not allow the call. Metadata: `permission`. PERMISSION_DENIED."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 9
     """There is no such thing, or it is another user's. Metadata: `resource`. NOT_FOUND."""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 10
@@ -52,7 +56,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_QUERY_LIMIT: _ErrorReason.ValueType  # 13
     """The search is beyond a limit. Metadata: `limit`, `allowed`. INVALID_ARGUMENT."""
     ERROR_REASON_INDEX_NOT_ALLOWED: _ErrorReason.ValueType  # 14
-    """The index is not one of those allowed. Metadata: `index`. PERMISSION_DENIED."""
+    """The index is not one that the caller may search. Metadata: `index`, and in `allowed` those that he may.
+    PERMISSION_DENIED.
+    """
     ERROR_REASON_IDEMPOTENCY_CONFLICT: _ErrorReason.ValueType  # 15
     """The same idempotency key came with another request. Metadata: `request_id`. ALREADY_EXISTS."""
     ERROR_REASON_RESULT_NOT_READY: _ErrorReason.ValueType  # 16
@@ -63,7 +69,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A part that the call needs does not answer; try again. Metadata: `part`. UNAVAILABLE."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 19
     """Too many calls; `RetryInfo` says when to try again, and is absent where the call alone is beyond the limit.
-    Metadata: `budget`, `window`, `limit`. RESOURCE_EXHAUSTED.
+    Metadata: `budget`, `window`, `limit`; none where passwords or unknown API keys are tried too often.
+    RESOURCE_EXHAUSTED.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 20
     """The page token is not one that this list gave out. INVALID_ARGUMENT."""
@@ -88,13 +95,17 @@ ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 3
 ERROR_REASON_CREDENTIALS_WRONG: ErrorReason.ValueType  # 4
 """The user name or the password is wrong, or the user is inactive. UNAUTHENTICATED."""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 5
-"""The token is malformed, forged or of the other network. UNAUTHENTICATED."""
+"""The token or API key is malformed, forged, unknown or of the other network, or two came at once. UNAUTHENTICATED."""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 6
-"""The token's time is over, or the account was changed since it was given; refresh it. UNAUTHENTICATED."""
+"""The token's or API key's time is over, or the account was changed since the token was given; refresh the token, or
+use the key's successor. UNAUTHENTICATED.
+"""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 7
-"""The session was ended by sign-out, deactivation or the reuse of a refresh token; sign in again. UNAUTHENTICATED."""
+"""The session was ended by sign-out, deactivation or the reuse of a refresh token, or the API key was revoked; sign in
+again, or use another key. UNAUTHENTICATED.
+"""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 8
-"""The caller's role does not allow the call. Metadata: `permission`. PERMISSION_DENIED."""
+"""The caller's role, or the scopes of his API key, do not allow the call. Metadata: `permission`. PERMISSION_DENIED."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 9
 """There is no such thing, or it is another user's. Metadata: `resource`. NOT_FOUND."""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 10
@@ -108,7 +119,9 @@ INVALID_ARGUMENT.
 ERROR_REASON_QUERY_LIMIT: ErrorReason.ValueType  # 13
 """The search is beyond a limit. Metadata: `limit`, `allowed`. INVALID_ARGUMENT."""
 ERROR_REASON_INDEX_NOT_ALLOWED: ErrorReason.ValueType  # 14
-"""The index is not one of those allowed. Metadata: `index`. PERMISSION_DENIED."""
+"""The index is not one that the caller may search. Metadata: `index`, and in `allowed` those that he may.
+PERMISSION_DENIED.
+"""
 ERROR_REASON_IDEMPOTENCY_CONFLICT: ErrorReason.ValueType  # 15
 """The same idempotency key came with another request. Metadata: `request_id`. ALREADY_EXISTS."""
 ERROR_REASON_RESULT_NOT_READY: ErrorReason.ValueType  # 16
@@ -119,7 +132,8 @@ ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 18
 """A part that the call needs does not answer; try again. Metadata: `part`. UNAVAILABLE."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 19
 """Too many calls; `RetryInfo` says when to try again, and is absent where the call alone is beyond the limit.
-Metadata: `budget`, `window`, `limit`. RESOURCE_EXHAUSTED.
+Metadata: `budget`, `window`, `limit`; none where passwords or unknown API keys are tried too often.
+RESOURCE_EXHAUSTED.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 20
 """The page token is not one that this list gave out. INVALID_ARGUMENT."""
