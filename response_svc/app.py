@@ -23,6 +23,7 @@ from common import clock
 from common.audit.refusals import RefusalWriter
 from common.audit.trail import AuditTrail
 from common.auth.context import AuthContext
+from common.auth.replica_age import renewal_of_copies
 from common.batches.exchange import Exchange
 from common.batches.from_settings import batch_context, keeping
 from common.database.notices import Notices
@@ -43,7 +44,7 @@ from response_svc.adapters.import_requests import requests_sinks
 from response_svc.adapters.incoming_requests import PostgresIncomingRequests
 from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
 from response_svc.adapters.queue import PostgresQueue
-from response_svc.adapters.replicated_tables import REPLICATED_TABLES
+from response_svc.adapters.replicated_tables import REPLICATED_TABLES, USERS
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
@@ -139,7 +140,7 @@ async def build_app(
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
     policy = _policy(database, queue)
     batches = batch_context(settings, database, moment=moment, steps=steps)
-    exchange = Exchange(batches, _sources(settings), _sinks(queue), keeping(settings))
+    exchange = Exchange(batches, _sources(settings, auth.policy), _sinks(queue), keeping(settings))
     shared = shared_services(
         settings=settings,
         auth=auth,
@@ -173,12 +174,13 @@ async def build_app(
     )
 
 
-def _sources(settings: ResponseSettings) -> dict[BundleKind.ValueType, ExportSource]:
+def _sources(settings: ResponseSettings, policy: CurrentPolicy) -> dict[BundleKind.ValueType, ExportSource]:
+    every = timedelta(days=settings.users_snapshot_days)
     return {
-        **{
-            table.kind: ReplicatedTableSource(table, snapshot_every=timedelta(days=settings.users_snapshot_days))
-            for table in REPLICATED_TABLES
-        },
+        **{table.kind: ReplicatedTableSource(table, snapshot_every=every) for table in REPLICATED_TABLES},
+        network_pb2.BUNDLE_KIND_USERS: ReplicatedTableSource(
+            USERS, snapshot_every=every, renew_after=lambda: renewal_of_copies(policy.current)
+        ),
         network_pb2.BUNDLE_KIND_RESPONSES: ResponsesSource(),
     }
 

@@ -8,13 +8,17 @@ from pathlib import Path  # noqa: TC003 - Typer reads the annotations while it r
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from airlock.common.v1 import network_pb2
 
 from common.auth.passwords import PasswordHasher
 from common.cli.main import make_cli, settings_or_exit
 from common.cli.service import Service
 from common.database.transaction import Database
 from common.errors import AirlockError
+from common.jobs.broker import make_broker
+from common.jobs.queue import BrokerJobQueue
 from response_svc.adapters.checks import AdminCheck, ConfiguredEngineCheck
+from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.users import PostgresUsers
 from response_svc.app import build_app
 from response_svc.jobs import JobApp, jobs
@@ -90,13 +94,16 @@ async def with_users(settings: ResponseSettings, work: Callable[[UserContext], A
     """Opens what a use case of users needs, and closes it again. Ends the program, saying why, if it is refused."""
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     hasher = PasswordHasher.from_settings(settings)
+    broker = make_broker(settings)
+    wake_export = export_wake_ups(BrokerJobQueue(broker))[network_pb2.BUNDLE_KIND_USERS]
     try:
-        return await work(UserContext(database, PostgresUsers(), hasher))
+        return await work(UserContext(database, PostgresUsers(), hasher, wake_export))
     except AirlockError as error:
         typer.echo(error.message, err=True)
         raise typer.Exit(EXIT_REFUSED) from None
     finally:
         hasher.close()
+        await broker.shutdown()
         await database.close()
 
 

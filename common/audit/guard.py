@@ -53,6 +53,8 @@ BEGIN
     IF NEW.number <> coalesce(last.number, 0) + 1
         OR NEW.previous_digest <> coalesce(last.digest, decode(repeat('00', 32), 'hex'))
         OR (last.last_id IS NOT NULL AND NEW.first_id <= last.last_id)
+        -- Rows that are still to come would count as sealed: left out of the chain, and forgotten with this segment.
+        OR NEW.last_id > coalesce((SELECT max(id) FROM audit_logs), 0)
     THEN
         RAISE EXCEPTION USING
             MESSAGE = 'the segment does not continue the chain', ERRCODE = 'integrity_constraint_violation';

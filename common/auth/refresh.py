@@ -25,7 +25,8 @@ async def refresh(context: AuthContext, *, refresh_token: str, caller: Caller) -
     """Spends the token and gives the session's next pair.
 
     Raises TokenInvalidError for an unknown token, TokenExpiredError after its time, and SessionEndedError when the
-    session is over or is ended by this call. A refusal is committed to the audit trail before it is raised.
+    session is over or is ended by this call. The refusal of a token that is known, or was, is committed to the audit
+    trail before it is raised.
     """
     async with context.database.transaction() as transaction:
         outcome = await _refresh(transaction.connection, context, refresh_token, caller)
@@ -39,7 +40,7 @@ async def _refresh(
 ) -> TokenPair | AirlockError:
     token = await take_refresh_token(connection, refresh_token_hash(refresh_token))
     if token is None:
-        await record(connection, _entry("auth.refresh_refused", None, caller, "unknown"))
+        # Told to the trail as any refused call is: a row for each would let a stranger write as many as he likes.
         return TokenInvalidError("The refresh token is not one of this network's; sign in again.")
     # Held before the endings are read, so that whoever changes the user either comes first or ends what is given here.
     account = await context.directory.hold(connection, token.user_id)
@@ -63,12 +64,12 @@ async def _refresh(
     return pair
 
 
-def _entry(action: str, token: RefreshToken | None, caller: Caller, cause: str | None) -> AuditEntry:
+def _entry(action: str, token: RefreshToken, caller: Caller, cause: str | None) -> AuditEntry:
     return AuditEntry(
         action,
-        user_id=token.user_id if token is not None else None,
+        user_id=token.user_id,
         resource_type="session",
-        resource_id=str(token.session_id) if token is not None else None,
+        resource_id=str(token.session_id),
         address=caller.address,
         user_agent=caller.user_agent,
         metadata={"request_id": caller.request_id} | ({"cause": cause} if cause else {}),

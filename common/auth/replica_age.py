@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airlock.common.v1.permission_pb2 import Permission
 
     from common.policy.live import LivePolicy
+    from common.policy.policy import Policy
 
 SealingTime = Callable[[AsyncConnection], Awaitable[datetime | None]]
 """Reads when the last applied bundle of users was sealed; None before the first."""
@@ -25,11 +26,22 @@ HEADER: Final = "x-airlock-replica-age"
 WARN: Final = "replica_age.warn_hours"
 NO_NEW_SESSIONS: Final = "replica_age.no_new_sessions_hours"
 LOCK: Final = "replica_age.lock_hours"
+RENEWALS: Final = 7
+"""Users bundles within the shortest limit: the courier needs his time, and may leave out a walk or two."""
 _CARRY: Final = (
     "Carry a users bundle from the Response Network (`transfer take` there, `transfer deliver` here); it is imported"
     " within a minute."
 )
 _MAY_IMPORT: Final = frozenset({ROLE_OPERATOR, ROLE_ADMIN})
+
+
+def renewal_of_copies(policy: Policy) -> timedelta | None:
+    """After which time the master sends a users bundle though nobody was changed; None without any limit.
+
+    Else a copy would be taken for old just because there was nothing to say, and nobody could carry a newer one.
+    """
+    limits = [hours for limit in (WARN, NO_NEW_SESSIONS, LOCK) if (hours := policy.number(limit))]
+    return timedelta(hours=min(limits)) / RENEWALS if limits else None
 
 
 class ReplicaAge:

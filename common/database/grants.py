@@ -31,6 +31,11 @@ _SEQUENCES: Final = text(
     "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     " AND relkind = 'S' AND pg_has_role(relowner, 'USAGE') ORDER BY relname"
 )
+# A row's own number is the database's to give: whoever chose one could place his row before or behind all others.
+_GIVEN_COLUMNS: Final = text(
+    "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
+    " WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped AND attidentity = ''"
+)
 # Those of an extension belong to whoever installed it.
 _ROUTINES: Final = text(
     "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
@@ -86,10 +91,17 @@ def _statements(connection: Connection, role: ServiceRole) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {schema} TO {grantee}"
     for table in connection.scalars(_TABLES).all():
         yield f"REVOKE ALL ON TABLE {schema}.{quoted(table)} FROM PUBLIC, {grantee}"
-        yield f"GRANT {privileges_of(table, role)} ON TABLE {schema}.{quoted(table)} TO {grantee}"
+        yield f"GRANT {_privileges(connection, table, role)} ON TABLE {schema}.{quoted(table)} TO {grantee}"
     for sequence in connection.scalars(_SEQUENCES).all():
         yield f"REVOKE ALL ON SEQUENCE {schema}.{quoted(sequence)} FROM PUBLIC, {grantee}"
         yield f"GRANT USAGE ON SEQUENCE {schema}.{quoted(sequence)} TO {grantee}"
     for routine in connection.scalars(_ROUTINES).all():
         yield f"REVOKE ALL ON ROUTINE {routine} FROM PUBLIC, {grantee}"
         yield f"GRANT EXECUTE ON ROUTINE {routine} TO {grantee}"
+
+
+def _privileges(connection: Connection, table: str, role: ServiceRole) -> str:
+    privileges = privileges_of(table, role)
+    if privileges != NEW_ROWS:
+        return privileges
+    return f"{READING}, INSERT ({connection.scalar(_GIVEN_COLUMNS, {'table': quoted(table)})})"

@@ -5,6 +5,8 @@ batch must read the same at every attempt. A bundle of all rows (a snapshot) is 
 epoch, when the other network asks for one, when it begins to read another schema than that of the last acknowledged
 bundle, and when the last acknowledged one is a week old; it stays due until one is acknowledged, so that while a
 snapshot is under way every newer bundle is a snapshot too.
+
+Where nothing changes, a bundle says so from time to time: the other network tells the age of its copy by the last one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from transfer.bundle.names import kind_name
 from transfer.bundle.replication import TableDigest, row_digest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -39,10 +41,20 @@ BLOCK_BYTES: Final = 1024 * 1024
 class ReplicatedTableSource:
     """The source of one replicated table."""
 
-    def __init__(self, table: ReplicatedTable, *, snapshot_every: timedelta) -> None:
-        """`snapshot_every` is how old the last acknowledged snapshot may become."""
+    def __init__(
+        self,
+        table: ReplicatedTable,
+        *,
+        snapshot_every: timedelta,
+        renew_after: Callable[[], timedelta | None] = lambda: None,
+    ) -> None:
+        """`snapshot_every` is how old the last acknowledged snapshot may become; `renew_after` the last bundle at all.
+
+        The latter is asked for at each claim; None lets it become as old as it likes.
+        """
         self._table = table
         self._snapshot_every = snapshot_every
+        self._renew_after = renew_after
         self._batches = ReplicationBatches(kind_name(table.kind))
 
     @property
@@ -95,13 +107,18 @@ class ReplicatedTableSource:
         revision = await connection.scalar(self._table.highest_revision) or 0
         # A bundle in another schema says other things of the same rows.
         said = last.revision if last is not None and last.schema_minor == batch.schema_minor else 0
+        is_old = last is not None and self._is_old(last, batch)
         if held is None:
             # Nothing is acknowledged in this epoch, so every bundle is a snapshot; without rows there is none.
-            return 0 if said < revision else None
+            return 0 if said < revision or is_old else None
         under_way = last is not None and last.snapshot and last.status is BatchStatus.SEALED
         if under_way or await self._snapshot_is_due(connection, batch, held):
-            return None if under_way and said >= revision else 0
-        return held.revision if max(said, held.revision) < revision else None
+            return None if under_way and said >= revision and not is_old else 0
+        return held.revision if max(said, held.revision) < revision or is_old else None
+
+    def _is_old(self, last: ReplicationBatch, batch: OutgoingBatch) -> bool:
+        renew_after = self._renew_after()
+        return renew_after is not None and batch.created_at - last.claimed_at >= renew_after
 
     async def _snapshot_is_due(self, connection: AsyncConnection, batch: OutgoingBatch, held: ReplicationBatch) -> bool:
         if held.schema_minor != batch.schema_minor:

@@ -132,6 +132,25 @@ async def test_an_api_key_counts_as_a_token(door: Envoy) -> None:
     assert codes == [401] * 8
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/auth/login",
+        "/api/v1/auth/login?x=1",
+        "/api/v1/auth/login/",
+        "/api/v1/auth/logi%6E",
+        "/api/v1/auth/refresh",
+        "/airlock.auth.v1.AuthService/Login",
+        "/airlock.auth.v1.AuthService/RefreshToken",
+    ],
+)
+async def test_signing_in_is_counted_by_address_whatever_token_comes_with_it(door: Envoy, path: str) -> None:
+    async with rest(door, "made-up") as client:
+        codes = [(await client.post(path, content=b"{}")).status_code for _ in range(8)]
+        assert 429 in codes
+        assert (await client.get(f"/api/v1/requests/{KNOWN}")).status_code == 200
+
+
 async def test_a_grpc_call_beyond_the_limit_of_an_address_is_told_so_as_a_status(door: Envoy) -> None:
     async with grpc_channel(door) as channel:
         stub: Any = RequestServiceStub(channel)  # type: ignore[no-untyped-call]

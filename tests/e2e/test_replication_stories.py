@@ -81,3 +81,22 @@ async def test_users_are_sent_whole_again_once_the_other_network_reads_more(netw
     await answer_back(networks)
     await networks.response.export("users")
     assert networks.response.bundles("users") == [], "nothing is new"
+
+
+async def test_a_courier_who_comes_daily_keeps_the_copy_of_the_users_young_though_nobody_is_changed(
+    networks: TwoNetworks,
+) -> None:
+    await networks.bring_user("sara")
+    await send(networks, "users")
+    await answer_back(networks)
+    await send(networks, "users")
+    revision = await networks.request.value("SELECT revision FROM replica_states WHERE kind = 'users'")
+    for _ in range(6):
+        await answer_back(networks)
+        networks.clock.moved += timedelta(days=1)
+        await send(networks, "users")
+        sealed_at = await networks.request.value("SELECT sealed_at FROM replica_states WHERE kind = 'users'")
+        assert networks.clock() - sealed_at < timedelta(hours=1)
+    assert await networks.request.value("SELECT revision FROM replica_states WHERE kind = 'users'") == revision
+    assert await networks.request.value(IN_STEP) is True
+    assert networks.request.quarantined() == []

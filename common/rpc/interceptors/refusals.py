@@ -36,11 +36,7 @@ AUDITED: Final = frozenset(
 _WRITTEN_BY_THE_CALL: Final = {
     "/airlock.auth.v1.AuthService/Login": frozenset({reasons.ERROR_REASON_REPLICA_TOO_OLD}),
     "/airlock.auth.v1.AuthService/RefreshToken": frozenset(
-        {
-            reasons.ERROR_REASON_TOKEN_INVALID,
-            reasons.ERROR_REASON_TOKEN_EXPIRED,
-            reasons.ERROR_REASON_SESSION_ENDED,
-        }
+        {reasons.ERROR_REASON_TOKEN_EXPIRED, reasons.ERROR_REASON_SESSION_ENDED}
     ),
 }
 

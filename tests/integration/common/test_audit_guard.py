@@ -53,7 +53,19 @@ async def test_a_segment_that_does_not_continue_the_chain_is_refused(database: D
             await look(database, forged.format(previous=previous), step=step, behind=behind)
 
 
+async def test_a_segment_of_rows_that_are_still_to_come_is_refused(database: Database) -> None:
+    """They would be left out of the chain, and forgotten together with the segment, however young they are by then."""
+    await write(database, "one")
+    with pytest.raises(IntegrityError, match="does not continue"):
+        await run(
+            database,
+            "INSERT INTO audit_segments (number, first_id, last_id, rows, digest, previous_digest)"
+            " VALUES (1, 1, 2, 1, sha256(''), decode(repeat('00', 32), 'hex'))",
+        )
+
+
 async def test_the_time_of_sealing_is_the_databases_own(database: Database) -> None:
+    await write(database, "one")
     await run(
         database,
         "INSERT INTO audit_segments (number, first_id, last_id, rows, digest, previous_digest, sealed_at)"

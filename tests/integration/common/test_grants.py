@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from sandbox.postgres import EmbeddedPostgres
 
 PRIVILEGES = text(
-    "SELECT relname, array_agg(privilege_type ORDER BY privilege_type) FROM pg_class"
-    " CROSS JOIN LATERAL aclexplode(relacl) AS acl"
+    "SELECT relname, array_agg(DISTINCT privilege_type ORDER BY privilege_type) FROM pg_class"
+    " JOIN pg_attribute ON attrelid = pg_class.oid"
+    " CROSS JOIN LATERAL (SELECT * FROM aclexplode(relacl) UNION ALL SELECT * FROM aclexplode(attacl)) AS acl"
     " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND acl.grantee = CAST(:role AS regrole)"
     " GROUP BY relname"
 )
+FORGED = "INSERT INTO audit_logs (id, action) OVERRIDING SYSTEM VALUE VALUES ({}, 'two')"
 EVERY = ["DELETE", "INSERT", "SELECT", "UPDATE"]
 
 
@@ -55,12 +57,21 @@ def test_the_role_may_write_rows_but_those_that_are_replicated_or_only_added_to(
     postgres_server: EmbeddedPostgres, name: str
 ) -> None:
     found = privileges(postgres_server.url(name))
-    assert {table for table, some in found.items() if some == ["SELECT"]} == REPLICATED_TABLES | {
-        "alembic_version",
-        "audit_forgettings",
-    }
+    owners = {"alembic_version", "audit_forgettings"}
+    assert {table for table, some in found.items() if some == ["SELECT"]} == REPLICATED_TABLES | owners
     assert found["audit_logs"] == ["INSERT", "SELECT"]
     assert found["requests"] == found["import_batches"] == EVERY
+
+
+def test_the_role_cannot_choose_the_number_of_a_row_that_is_only_added(
+    postgres_server: EmbeddedPostgres, name: str
+) -> None:
+    """A row far ahead would put all later ones behind what is sealed already, and let them be forgotten with it."""
+    service = postgres_server.url(name, SERVICE)
+    run(service, "INSERT INTO audit_logs (action, created_at) VALUES ('one', now())")
+    for value in ("4611686018427387904", "DEFAULT"):
+        with pytest.raises(ProgrammingError, match="permission denied for table audit_logs"):
+            run(service, FORGED.format(value))
 
 
 def test_what_is_too_much_is_taken_away_again(postgres_server: EmbeddedPostgres, name: str) -> None:

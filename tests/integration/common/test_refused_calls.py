@@ -116,16 +116,37 @@ async def test_refusals_are_written_with_user_address_agent_method_and_reason(
 
 
 async def test_what_a_call_writes_itself_is_not_written_twice(
-    auth_stub: Any, writer: RefusalWriter, database: Database
+    auth: AuthContext, sara: Account, auth_stub: Any, writer: RefusalWriter, database: Database
 ) -> None:
+    pair = await sign_in(auth, username=sara.username, password=PASSWORD, caller=CALLER)
     await refused(auth_stub.Login(auth_service_pb2.LoginRequest(username="sara", password="wrong")))
-    await refused(auth_stub.RefreshToken(auth_service_pb2.RefreshTokenRequest(refresh_token="x" * 43)))
+    spent = auth_service_pb2.RefreshTokenRequest(refresh_token=pair.refresh_token)
+    await auth_stub.RefreshToken(spent)
+    for _ in range(2):
+        await refused(auth_stub.RefreshToken(spent))
     await writer.close()
     rows = await trail(database)
-    assert [(row.action, row.outcome) for row in rows] == [
-        ("auth.sign_in_refused", "refused"),
-        ("auth.refresh_refused", "refused"),
+    assert [row.action for row in rows if row.outcome == "refused"] == [
+        "auth.sign_in_refused",
+        "auth.session_ended",
+        "auth.refresh_refused",
     ]
+
+
+async def test_a_stranger_cannot_fill_the_trail_with_tokens_that_he_makes_up(
+    auth_stub: Any, writer: RefusalWriter, database: Database
+) -> None:
+    for number in range(50):
+        made_up = auth_service_pb2.RefreshTokenRequest(refresh_token=f"{number:043}")
+        await refused(auth_stub.RefreshToken(made_up))
+    await writer.close()
+    rows = await trail(database)
+    # A second may end meanwhile.
+    assert len(rows) <= 3
+    assert {(row.action, row.resource_id, row.metadata["reason"]) for row in rows} == {
+        ("call.refused", "/airlock.auth.v1.AuthService/RefreshToken", "TOKEN_INVALID")
+    }
+    assert sum(row.metadata["count"] for row in rows) == 50
 
 
 def test_every_refusal_for_who_calls_or_how_often_is_audited() -> None:

@@ -366,7 +366,6 @@ async def test_hostile_text_is_data_everywhere(auth: AuthContext, text: str) -> 
         await sign_in(auth, username=text, password=text, caller=hostile)
     with pytest.raises(TokenInvalidError):
         await refresh(auth, refresh_token=text, caller=hostile)
-    refused, unknown = await trail(auth)
+    [refused] = await trail(auth)
     assert (refused.metadata["username"], refused.user_agent) == (text, text)
-    assert (unknown.action, unknown.user_agent) == ("auth.refresh_refused", text)
     assert auth.authenticate((await signed_in(auth)).access_token)

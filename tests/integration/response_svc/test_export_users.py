@@ -202,6 +202,29 @@ async def test_once_a_week_everyone_is_sent(exports: Exports, user_context: User
     assert await exports.seal() is None
 
 
+async def test_where_nobody_is_changed_a_bundle_says_so_before_the_copy_seems_old(
+    exports: Exports, user_context: UserContext
+) -> None:
+    exports.source = ReplicatedTableSource(
+        USERS, snapshot_every=timedelta(days=7), renew_after=lambda: timedelta(days=1)
+    )
+    assert await exports.seal() is None, "there is nobody"
+    await make_user(user_context, "sara")
+    await exports.sealed()
+    exports.numbers.at += timedelta(hours=23)
+    assert await exports.seal() is None
+    exports.numbers.at += timedelta(hours=1)
+    second, state, users = await exports.sealed()
+    assert (state.snapshot, names(users)) == (True, ["sara"]), "nothing is acknowledged"
+    await exports.acknowledge(second)
+    exports.numbers.at += timedelta(days=1)
+    third, state, users = await exports.sealed()
+    assert (state.snapshot, state.since_revision, state.revision, state.row_count, users) == (False, 1, 1, 1, [])
+    assert await exports.seal() is None
+    await exports.acknowledge(third)
+    assert await exports.seal() is None
+
+
 async def test_a_batch_reads_the_same_although_its_users_change(exports: Exports, user_context: UserContext) -> None:
     sara = await make_user(user_context, "sara")
     batch = await exports.claim()

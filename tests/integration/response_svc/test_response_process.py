@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import redis
 from typer.testing import CliRunner
 
 from common.auth.passwords import PasswordHasher
@@ -145,6 +146,19 @@ class TestResetAdminPassword:
             ]
             actions = connection.execute("SELECT action FROM audit_logs ORDER BY id").fetchall()
         assert actions == [("user.created",), ("user.password_reset_on_host",)]
+
+    def test_what_it_changed_travels_with_the_next_courier(self, redis_url: str) -> None:
+        """Not after the next sweep: whoever resets a password that was stolen carries the bundle at once."""
+        with redis.Redis.from_url(redis_url) as server:
+            for number, command in enumerate(("create-admin", "reset-admin-password"), start=1):
+                assert CliRunner().invoke(cli, [command], env={"ADMIN_PASSWORD": PASSWORD}).exit_code == 0
+                assert server.xlen("airlock:response:jobs") == number
+
+    def test_with_redis_away_it_works_all_the_same(self, migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+        for command in ("create-admin", "reset-admin-password"):
+            assert CliRunner().invoke(cli, [command], env={"ADMIN_PASSWORD": PASSWORD}).exit_code == 0
+        assert admins(migrated_url) == ["admin"]
 
     def test_without_an_admin_it_says_how_to_make_one(self) -> None:
         result = CliRunner().invoke(cli, ["reset-admin-password"], env={"ADMIN_PASSWORD": PASSWORD})

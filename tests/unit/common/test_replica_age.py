@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airlock.common.v1 import permission_pb2 as permissions
 
-from common.auth.replica_age import LOCK, NO_NEW_SESSIONS, WARN, ReplicaAge
+from common.auth.replica_age import LOCK, NO_NEW_SESSIONS, WARN, ReplicaAge, renewal_of_copies
 from common.errors import ReplicaTooOldError
 from common.policy.live import LivePolicy
 from common.policy.policy import Policy
@@ -94,3 +94,14 @@ async def test_before_the_first_bundle_there_is_no_age() -> None:
     assert age.age() is None
     age.check_sign_in("user")
     assert age.admit("user", SUBMIT) == ()
+
+
+@pytest.mark.parametrize(
+    ("warn", "no_new_sessions", "lock", "hours"),
+    [(168, 720, 0, 24), (0, 720, 70, 10), (0, 0, 7, 1), (0, 0, 0, None)],
+)
+def test_the_master_speaks_several_times_within_the_shortest_limit(
+    warn: int, no_new_sessions: int, lock: int, hours: int | None
+) -> None:
+    policy = Policy(cast("Any", {WARN: warn, NO_NEW_SESSIONS: no_new_sessions, LOCK: lock}))
+    assert renewal_of_copies(policy) == (timedelta(hours=hours) if hours is not None else None)
