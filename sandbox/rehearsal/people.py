@@ -50,8 +50,6 @@ class People:
 
     asked: dict[UUID, Asked] = field(default_factory=dict)
     cancelled: dict[UUID, datetime] = field(default_factory=dict)
-    # Who was dismissed at some time; a restore may have brought him back.
-    out: set[UUID] = field(default_factory=set)
     made: int = 0
     # When all sessions of a user were ended on the Response Network.
     endings: list[tuple[UUID, datetime]] = field(default_factory=list)
@@ -77,7 +75,6 @@ class People:
         if len(rows) > 2:
             user_id = choose.choice(rows).id
             await deactivate_user(response.app.users, user_id, caller=CALLER)
-            self.out.add(user_id)
             self.note_ending(user_id, response.clock())
 
     def note_ending(self, user_id: UUID, at: datetime) -> None:

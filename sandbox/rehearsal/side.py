@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.errors import ObjectInUse
 from sqlalchemy import text
 
+from common.cancellation import cancel_and_wait
 from common.errors import StreamStoppedError, UnavailableError
 from common.rpc.caller import current_caller
 from request_svc.app import build_app as build_request_app
@@ -99,9 +100,12 @@ class Side:
 
     async def run(self, job: Callable[[], Awaitable[object]]) -> str:
         """Runs a job as the scheduler would; what dies is started again. Returns what went wrong, if it did."""
+        before = asyncio.all_tasks()
         try:
             await job()
         except KilledError as killed:
+            # What else the process was doing ends with it.
+            await cancel_and_wait(*asyncio.all_tasks() - before)
             await self._after_death()
             return f"killed at {killed}"
         except StreamStoppedError:
