@@ -10,7 +10,6 @@ from psycopg import sql
 from psycopg.errors import ObjectInUse
 from sqlalchemy import text
 
-from common.cancellation import cancel_and_wait
 from common.errors import StreamStoppedError, UnavailableError
 from common.rpc.caller import current_caller
 from request_svc.app import build_app as build_request_app
@@ -104,8 +103,8 @@ class Side:
         try:
             await job()
         except KilledError as killed:
-            # What else the process was doing ends with it.
-            await cancel_and_wait(*asyncio.all_tasks() - before)
+            if others := asyncio.all_tasks() - before:
+                await asyncio.wait(others)
             await self._after_death()
             return f"killed at {killed}"
         except StreamStoppedError:
@@ -205,6 +204,7 @@ class Side:
     async def _after_death(self) -> None:
         """What died left its connections to the server, which ends them; a new process takes over."""
         await self.stop()
+        self.faults.dead = False
         await self.start()
 
 

@@ -7,13 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.rpc.caller import current_caller
+from response_svc.usecases.change_settings import set_setting
+
 if TYPE_CHECKING:
     from tests.two_networks import TwoNetworks
 
-PUT_SETTING = (
-    "INSERT INTO settings (key, content, revision) VALUES (:key, jsonb_build_object('value', CAST(:value AS int)), :n)"
-    " ON CONFLICT (key) DO UPDATE SET content = excluded.content, revision = excluded.revision"
-)
 SETTING = "SELECT (content ->> 'value')::int FROM settings WHERE key = 'query.max_size'"
 IN_STEP = "SELECT bool_and(in_step) FROM replica_states"
 
@@ -33,19 +32,21 @@ async def answer_back(networks: TwoNetworks) -> None:
     await networks.response.import_()
 
 
-async def set_size(networks: TwoNetworks, value: int, revision: int) -> None:
-    await networks.response.run(PUT_SETTING, key="query.max_size", value=value, n=revision)
+async def set_size(networks: TwoNetworks, value: int) -> None:
+    """The admin's decision; nothing is carried."""
+    context = networks.response.app.policy
+    await set_setting(context, "query.max_size", value, revision=None, caller=current_caller())
 
 
 async def test_a_setting_and_the_profile_types_cross_before_and_after_the_first_word(networks: TwoNetworks) -> None:
-    await set_size(networks, 5, 1)
+    await set_size(networks, 5)
     await send(networks, "settings", "profile_types")
     assert await networks.request.value(SETTING) == 5
     names = await networks.request.value("SELECT string_agg(name, ',' ORDER BY name) FROM profile_types")
     assert names == "admin,basic,enterprise,premium"
     assert await networks.request.value(IN_STEP) is True
     await answer_back(networks)
-    await set_size(networks, 6, 2)
+    await set_size(networks, 6)
     await send(networks, "settings")
     assert await networks.request.value(SETTING) == 6
 
@@ -53,11 +54,11 @@ async def test_a_setting_and_the_profile_types_cross_before_and_after_the_first_
 async def test_a_lost_bundle_costs_nothing_and_an_older_one_that_comes_late_changes_nothing(
     networks: TwoNetworks,
 ) -> None:
-    await set_size(networks, 5, 1)
+    await set_size(networks, 5)
     await networks.response.export("settings")
     [late] = networks.response.bundles("settings")
     late = Path(shutil.copy(late, networks.stick.parent))
-    await set_size(networks, 6, 2)
+    await set_size(networks, 6)
     # A day's difference between the clocks of the two networks.
     networks.clock.moved -= timedelta(days=1)
     await send(networks, "settings")
