@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 MAX_NUMBER: Final = 2**31 - 1
 ID_BYTES: Final = 16
-AT_ONCE: Final = 8192
-"""Rows of one statement, at least, as long as there are more: a few MiB of memory."""
+GATHERED: Final = 16_384
+"""Users that are stored together, as long as there are more: some MiB of memory."""
+PIECE: Final = 4096
+"""Rows of one statement."""
 
 # Whatever is the same in the message and in the row, in the order of the function's parameters.
 _BEFORE: Final = (
@@ -81,19 +84,33 @@ class UserRows:
         self.counts = {"imported": 0, "updated": 0, "deactivated": 0}
 
     async def store(self, connection: AsyncConnection, messages: Mapping[str, Sequence[User]]) -> None:
-        """See the port. Some thousands go in one statement: each costs a round trip, whatever it holds."""
+        """See the port. Some thousands go together: each statement costs a round trip, whatever it holds."""
         for user in messages["user"]:
             _check(user)
             # The last of two rows with one id counts; the database takes each id once in a statement.
             self._waiting[user.id] = user
-        if len(self._waiting) >= AT_ONCE:
+        if len(self._waiting) >= GATHERED:
             await self._store_waiting(connection)
 
     async def _store_waiting(self, connection: AsyncConnection) -> None:
+        """Piece after piece; the next one is made ready while the database has one in hand."""
         users = list(self._waiting.values())
         self._waiting.clear()
-        columns: list[Any] = [[getattr(user, name) for user in users] for name in _BEFORE]
-        parameters = (
+        storing: asyncio.Task[None] | None = None
+        try:
+            for first in range(0, len(users), PIECE):
+                parameters = await asyncio.to_thread(self._parameters, users[first : first + PIECE])
+                if storing is not None:
+                    await storing
+                storing = asyncio.create_task(self._store(connection, parameters))
+        finally:
+            # Nobody else may use the connection before the last piece is done with it.
+            if storing is not None:
+                await storing
+
+    def _parameters(self, users: Sequence[User]) -> tuple[object, ...]:
+        columns: list[list[object]] = [[getattr(user, name) for user in users] for name in _BEFORE]
+        return (
             self._batch.batch_id,
             [UUID(bytes=user.id) for user in users],
             *columns,
@@ -101,6 +118,8 @@ class UserRows:
             [user.session_version for user in users],
             [row_digest(user.SerializeToString(deterministic=True)) for user in users],
         )
+
+    async def _store(self, connection: AsyncConnection, parameters: tuple[object, ...]) -> None:
         stored = (await connection.exec_driver_sql(_STORE, parameters)).one()
         self.counts["imported"] += stored.imported
         self.counts["updated"] += stored.updated

@@ -1,4 +1,4 @@
-"""The functions through which alone an import writes the replica, as revision 0007 makes them.
+"""The functions through which alone an import writes the replica, as the revision of replication makes them.
 
 They belong to the database's owner and run with his rights, for the services' own role may only read these tables.
 Each demands an import that is under way: a row of `import_batches` that the running transaction wrote, of the right
@@ -75,6 +75,14 @@ RETURNS TABLE (imported bigint, updated bigint, deactivated uuid[], changed_cred
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM {schema}.airlock_require_import(_batch, 'users');
+    -- A replica that knows none of them, as at the first contact, has nothing to compare.
+    IF NOT EXISTS (SELECT FROM unnest(_ids) AS given (id) JOIN {schema}.users USING (id)) THEN
+        INSERT INTO {schema}.users (id, {plain_names}, inherits, synced_at, import_batch_id)
+        SELECT id, {plain_names}, string_to_array(given.inherits, ',')::varchar[], now(), _batch
+        FROM unnest(_ids, {arrays}) AS given (id, {names});
+        RETURN QUERY SELECT cardinality(_ids)::bigint, 0::bigint, '{{}}'::uuid[], '{{}}'::uuid[], '{{}}'::uuid[];
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH given AS (
         SELECT * FROM unnest(_ids, {arrays}) AS given (id, {names})

@@ -187,6 +187,7 @@ class Player:
         networks = self.networks
         match what.split():
             case ["sign", "in"]:
+                await networks.request.app.auth.policy.refresh()
                 self.user = User(networks.request, await networks.request.sign_in("sara"))
             case ["ask", number]:
                 assert self.user is not None
@@ -213,7 +214,10 @@ class Player:
                         self._carry(name)
                     for side in self.sides.values():
                         await side.import_()
-                for side, kinds in ((networks.request, ["requests"]), (networks.response, ["users", "responses"])):
+                for side, kinds in (
+                    (networks.request, ["requests"]),
+                    (networks.response, ["users", "profile_types", "settings", "responses"]),
+                ):
                     for kind in kinds:
                         await side.export(kind)
             case _:

@@ -7,12 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.rpc.caller import current_caller
-from response_svc.usecases.change_settings import set_setting
-
 if TYPE_CHECKING:
     from tests.two_networks import TwoNetworks
 
+PUT_SETTING = (
+    "WITH counted AS (INSERT INTO revision_counters (kind, revision) VALUES ('settings', 1)"
+    " ON CONFLICT (kind) DO UPDATE SET revision = revision_counters.revision + 1 RETURNING revision)"
+    " INSERT INTO settings (key, content, revision)"
+    " SELECT :key, jsonb_build_object('value', CAST(:value AS int)), revision FROM counted"
+    " ON CONFLICT (key) DO UPDATE SET content = excluded.content, revision = excluded.revision"
+)
 SETTING = "SELECT (content ->> 'value')::int FROM settings WHERE key = 'query.max_size'"
 IN_STEP = "SELECT bool_and(in_step) FROM replica_states"
 
@@ -33,9 +37,7 @@ async def answer_back(networks: TwoNetworks) -> None:
 
 
 async def set_size(networks: TwoNetworks, value: int) -> None:
-    """The admin's decision; nothing is carried."""
-    context = networks.response.app.policy
-    await set_setting(context, "query.max_size", value, revision=None, caller=current_caller())
+    await networks.response.run(PUT_SETTING, key="query.max_size", value=value)
 
 
 async def test_a_setting_and_the_profile_types_cross_before_and_after_the_first_word(networks: TwoNetworks) -> None:

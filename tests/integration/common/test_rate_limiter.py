@@ -156,7 +156,7 @@ def test_calls_that_share_entries_are_never_let_in_wrongly_and_wait_hardly_longe
                     assert model.take(windows, time.now, cost) == 0
                 elif wait is not None:
                     assert decision.retry_after is not None
-                    assert wait <= decision.retry_after * MICROSECONDS <= wait + width
+                    assert wait <= round(decision.retry_after * MICROSECONDS) <= wait + width
 
     asyncio.run(story())
 

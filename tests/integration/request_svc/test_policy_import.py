@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from common.batches.import_rows import save_import
 from common.batches.tables import streams
-from common.policy.live import LivePolicy
+from common.policy.live import CHANNEL, LivePolicy
 from common.policy.tables import indices, profile_types, settings
 from request_svc.adapters.tables import replica_states
 from tests.integration.request_svc.request_world import answer, import_row, user_id, user_message
@@ -22,6 +22,8 @@ from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from airlock.common.v1.network_pb2 import BundleKind
 
     from common.database.transaction import Database
     from tests.integration.request_svc.request_world import World
@@ -207,3 +209,20 @@ async def test_a_row_that_would_be_outside_the_digest_cannot_be_slipped_in(world
         with pytest.raises(IntegrityError, match="rows of kind settings have digests"):
             await transaction.connection.execute(slip, {"batch": batch.batch_id})
         await transaction.connection.rollback()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [(BUNDLE_KIND_PROFILE_TYPES, [premium()]), (BUNDLE_KIND_SETTINGS, [DEPTH])],
+    ids=["profile_types", "settings"],
+)
+async def test_every_process_is_told_once_the_import_is_committed(
+    world: World, kind: BundleKind.ValueType, rows: Sequence[Row]
+) -> None:
+    async with world.database.engine.connect() as listening:
+        await listening.exec_driver_sql(f"LISTEN {CHANNEL}")
+        await listening.commit()
+        await world.import_policy(kind, bundle(rows, snapshot=True))
+        raw = (await listening.get_raw_connection()).driver_connection
+        assert raw is not None
+        assert len([notice async for notice in raw.notifies(timeout=10, stop_after=1)]) == 1
