@@ -2,7 +2,8 @@
 
 They belong to the database's owner and run with his rights, for the services' own role may only read these tables.
 Each demands an import that is under way: a row of `import_batches` that the running transaction wrote, of the right
-kind, and newer than the bundle that was used last. A later change of one of them is a revision of its own.
+kind, and newer than the bundle that was used last. A row that anybody else changes gets a digest that no row has: the
+replica shows as out of step, and the whole table is asked for. A later change of one of them is a revision of its own.
 """
 
 from __future__ import annotations
@@ -123,9 +124,11 @@ BEGIN
     RETURN QUERY
     WITH missing AS (
         SELECT users.id, users.is_active FROM {schema}.users
-        WHERE users.import_batch_id <> _batch AND users.missing_since IS NULL FOR UPDATE
+        WHERE users.import_batch_id IS DISTINCT FROM _batch AND (users.missing_since IS NULL OR users.is_active)
+        FOR UPDATE
     ), retired AS (
-        UPDATE {schema}.users SET is_active = false, missing_since = now() FROM missing WHERE users.id = missing.id
+        UPDATE {schema}.users SET is_active = false, missing_since = coalesce(users.missing_since, now())
+        FROM missing WHERE users.id = missing.id
     )
     SELECT missing.id FROM missing WHERE missing.is_active;
 END
@@ -166,6 +169,9 @@ CREATE FUNCTION {schema}.airlock_store_{table}(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM {schema}.airlock_require_import(_batch, '{kind}');
+    IF array_position(_digests, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'rows of kind {kind} have digests' USING ERRCODE = 'not_null_violation';
+    END IF;
     RETURN QUERY
     WITH input AS (
         SELECT * FROM unnest(_keys, _contents, _revisions, _deleted, _digests)
@@ -197,13 +203,29 @@ BEGIN
     PERFORM {schema}.airlock_require_import(_batch, '{kind}');
     WITH retired AS (
         UPDATE {schema}.{table} SET is_deleted = true, row_digest = NULL, changed_at = clock_timestamp()
-        WHERE import_batch_id IS DISTINCT FROM _batch AND row_digest IS NOT NULL
+        WHERE import_batch_id IS DISTINCT FROM _batch AND (row_digest IS NOT NULL OR NOT is_deleted)
         RETURNING 1
     )
     SELECT count(*) INTO _retired FROM retired;
     RETURN _retired;
 END
 $$
+"""
+
+# Imports name their batch in each row that they store; whatever changes a row otherwise is none.
+_NOTE_DAMAGE: Final = """
+CREATE FUNCTION {schema}.airlock_note_damage() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.row_digest := decode(repeat('00', 32), 'hex');
+    RETURN NEW;
+END
+$$
+"""
+_WATCH: Final = """
+CREATE TRIGGER airlock_note_damage BEFORE UPDATE ON {schema}.{table} FOR EACH ROW
+WHEN (NEW.import_batch_id IS NOT DISTINCT FROM OLD.import_batch_id AND NEW.row_digest IS NOT NULL)
+EXECUTE FUNCTION {schema}.airlock_note_damage()
 """
 
 _KEEP_STATE: Final = """
@@ -247,10 +269,16 @@ def create_functions(schema: str) -> Iterator[str]:
         yield _STORE_POLICY.format(schema=named, table=table, key=key, kind=kind)
         yield _RETIRE_POLICY.format(schema=named, table=table, kind=kind)
     yield _KEEP_STATE.format(schema=named)
+    yield _NOTE_DAMAGE.format(schema=named)
+    for table in ("users", *_POLICY):
+        yield _WATCH.format(schema=named, table=table)
 
 
 def drop_functions() -> Iterator[str]:
     """The statements that take them away again."""
+    for table in ("users", *_POLICY):
+        yield f"DROP TRIGGER airlock_note_damage ON {table}"
+    yield "DROP FUNCTION airlock_note_damage"
     names = ["keep_replica_state", "store_users", "retire_users", "displace_users"]
     names += [f"{verb}_{table}" for table in _POLICY for verb in ("store", "retire")]
     for name in (*names, "require_import"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,6 @@ from common.errors import FieldViolation, InvalidFieldError, WrongStateError
 from common.policy.limits import LIMIT_NAMES, RateLimits, UserLimits
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from common.policy.limits import EffectiveLimits
@@ -22,6 +22,7 @@ ADMIN_PROFILE: Final = "admin"
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _EMAIL_LIMIT: Final = 255
+_NUMBERED_FROM: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Role(StrEnum):
@@ -56,7 +57,7 @@ class User:
     inherits: tuple[str, ...] = ()
     """The limits that are those of the profile type; the user's own count where no such profile type is known."""
     session_version: int = 0
-    """Raised whenever all his sessions are ended, so that the other network ends them too."""
+    """A higher number whenever all his sessions are ended, so that the other network ends them too."""
 
     @property
     def limits(self) -> UserLimits:
@@ -190,9 +191,14 @@ def reactivated(user: User) -> User:
     return user if user.is_active else replace(user, is_active=True)
 
 
-def without_sessions(user: User) -> User:
-    """The user all of whose sessions are to end, on the other network too."""
-    return replace(user, session_version=user.session_version + 1)
+def without_sessions(user: User, at: datetime) -> User:
+    """The user all of whose sessions are to end, on the other network too, which sees it by another number.
+
+    The number follows the time, so that a database that was set back to a backup gives none twice: the other network
+    may have seen those that were forgotten here.
+    """
+    seconds = int((at - _NUMBERED_FROM).total_seconds())
+    return replace(user, session_version=max(user.session_version + 1, seconds))
 
 
 def _invalid(field: str, cause: str) -> InvalidFieldError:

@@ -59,7 +59,7 @@ async def change_own_password(
         ended = await end_others(
             connection, user.id, but=principal.session_id, at=at, reason="password changed by its user"
         )
-        changed = without_sessions(replace(current, hashed_password=hashed_password))
+        changed = without_sessions(replace(current, hashed_password=hashed_password), at)
         changed = await written(context, connection, changed)
         await end_attempt(connection, auth, username=principal.username, caller=caller)
         transaction.after_commit(context.wake_export)

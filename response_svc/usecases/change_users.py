@@ -186,8 +186,9 @@ async def profile_of(context: UserContext, connection: AsyncConnection, name: st
 
 async def out_of_all_sessions(context: UserContext, connection: AsyncConnection, user: User, *, reason: str) -> User:
     """Ends the sessions of a user who is held; once he is written, those on the other network end with his bundle."""
-    await end_user_sessions(connection, user.id, at=context.clock(), reason=reason)
-    return without_sessions(user)
+    at = context.clock()
+    await end_user_sessions(connection, user.id, at=at, reason=reason)
+    return without_sessions(user, at)
 
 
 async def locked(context: UserContext, connection: AsyncConnection, user_id: UUID) -> User:

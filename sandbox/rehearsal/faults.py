@@ -30,9 +30,13 @@ class Faults:
     countdown: int = 1
     disk_is_full: bool = False
     injected: dict[str, int] = field(default_factory=dict)
+    # Whatever else the process is doing comes no further than its next step.
+    dead: bool = False
 
     def __call__(self, step: Step) -> None:
         """A step was passed."""
+        if self.dead:
+            raise KilledError(step)
         if step is not self.step:
             return
         self.countdown -= 1
@@ -43,6 +47,7 @@ class Faults:
         self.injected[what] = self.injected.get(what, 0) + 1
         if self.disk_is_full:
             raise NoSpaceError("The disk of this rehearsal is full.")
+        self.dead = True
         raise KilledError(step)
 
     def arm(self, step: Step, countdown: int, *, disk_is_full: bool) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airlock.common.v1 import network_pb2
 
 from common.batches.steps import Step
+from sandbox.rehearsal.admin import POLICY_KINDS, Admin
 from sandbox.rehearsal.courier import Courier
 from sandbox.rehearsal.drawing import drawer
 from sandbox.rehearsal.faults import FULL_AT, MovedClock
@@ -17,11 +18,14 @@ from sandbox.rehearsal.invariants import Findings, Window, check
 from sandbox.rehearsal.keys import Locksmith, place_keys
 from sandbox.rehearsal.operators import Operator
 from sandbox.rehearsal.people import People
-from sandbox.rehearsal.side import Backup, Side, fill_catalogues, open_sides
+from sandbox.rehearsal.rules import Rules, policy_is_heard
+from sandbox.rehearsal.side import Backup, Side, fill_catalogue, open_sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from airlock.common.v1.network_pb2 import BundleKind
 
     from common.batches.overview import StreamsView
     from sandbox.rehearsal.servers import Servers
@@ -46,6 +50,13 @@ SENT: Final = {
     "request": (network_pb2.BUNDLE_KIND_REQUESTS,),
     "response": (network_pb2.BUNDLE_KIND_USERS, network_pb2.BUNDLE_KIND_RESPONSES),
 }
+RULED: Final[dict[str, Sequence[BundleKind.ValueType]]] = {"request": (), "response": POLICY_KINDS}
+"""What is sent of the policy."""
+REPLICA: Final = "SELECT kind, epoch, sequence, revision FROM replica_states"
+WITNESSED: Final = {
+    "peer": "SELECT coalesce(max(number), 0) AS number FROM audit_witnesses WHERE chain = 'peer' AND agrees",
+    "own": "SELECT coalesce(max(number), 0) AS number FROM audit_segments",
+}
 
 
 @dataclass(slots=True)
@@ -63,6 +74,26 @@ class Rehearsed:
     def good(self) -> bool:
         """Whether every rule held."""
         return not self.findings.violations
+
+
+@dataclass(slots=True)
+class ReplicaWatch:
+    """Sees that nothing rolls the replica back. After a restore of either network it may begin anew."""
+
+    last: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    rolled_back: list[str] = field(default_factory=list)
+
+    def look(self, states: Sequence[Any]) -> None:
+        """The last bundle of each kind that was used."""
+        for state in states:
+            now, before = (state.epoch, state.sequence, state.revision), self.last.get(state.kind, (0, 0, 0))
+            if now[:2] < before[:2] or now[2] < before[2]:
+                self.rolled_back.append(f"the {state.kind} of the replica went back from {before} to {now}")
+            self.last[state.kind] = now
+
+    def forget(self) -> None:
+        """A database was set back."""
+        self.last.clear()
 
 
 @dataclass(slots=True)
@@ -85,12 +116,23 @@ class History:
     asking: random.Random = field(default_factory=random.Random)
     deciding: random.Random = field(default_factory=random.Random)
     rotating: random.Random = field(default_factory=random.Random)
+    ruling: random.Random = field(default_factory=random.Random)
+    # Which of the policy's exports die.
+    ruled_kills: random.Random = field(default_factory=random.Random)
+    admin: Admin = field(init=False)
+    rules: Rules = field(default_factory=Rules)
+    # Restores after which an audit chain was shorter than the other network had seen it.
+    chains_cut: int = 0
+    watched: ReplicaWatch = field(default_factory=ReplicaWatch)
     archived_lost: int = 0
     windows: list[Window] = field(default_factory=list)
     # Digests that each network held, committed, before its database was set back.
     held_once: dict[str, set[bytes]] = field(default_factory=lambda: {"request": set(), "response": set()})
     freed_too_early: list[str] = field(default_factory=list)
     files_freed: int = 0
+
+    def __post_init__(self) -> None:
+        self.admin = Admin(self.sides["response"], self.people)
 
     async def begin(self) -> None:
         """Three users on the Response Network; most of the times they have crossed before the trouble begins."""
@@ -100,7 +142,7 @@ class History:
             side.exchange.context.inbox.make_folders()
             peer = self.sides["response" if side.name == "request" else "request"]
             self.operators[side.name] = Operator(side, peer)
-        await fill_catalogues(self.sides["request"], self.sides["response"])
+        await fill_catalogue(self.sides["response"])
         for _ in range(3):
             await self.people.hire(self.sides["response"])
         if self._happens(0.8):
@@ -180,7 +222,7 @@ class History:
         request, response = self.sides["request"], self.sides["response"]
         return [
             await request.rows("SELECT status, count(*) FROM requests GROUP BY 1 ORDER BY 1"),
-            await request.rows("SELECT count(*), max(revision) FROM users WHERE missing_since IS NULL"),
+            await request.rows("SELECT kind, revision, in_step FROM replica_states ORDER BY kind"),
             await response.rows("SELECT status, count(*) FROM incoming_requests GROUP BY 1 ORDER BY 1"),
             await response.rows("SELECT count(*) FROM query_results WHERE acknowledged_at IS NULL"),
         ]
@@ -195,6 +237,11 @@ class History:
             await self.people.hire(response)
         if self._happens(0.04):
             await self.people.dismiss(response, self.asking)
+        if self.ruling.random() < 0.3:
+            await self.people.come_in(request, self.ruling)
+        await self.admin.open_again(self.ruling)
+        for _ in range(self.ruling.choice((0, 0, 1, 1, 2, 4))):
+            await self.admin.rule(self.ruling)
 
     async def _jobs(self) -> None:
         """Each side's jobs, in any order, some of them interrupted."""
@@ -205,22 +252,38 @@ class History:
             if self._happens(0.8):
                 self._arm(side, IMPORTING)
                 await side.import_()
+                await self._look_at_replica()
             if name == "response" and self._happens(0.8):
+                await policy_is_heard(side)
                 self._arm(side, EXECUTING)
                 await side.run(side.app.executors.run)
+                await self.rules.look(side, self.people)
             for kind in SENT[name]:
                 if self._happens(0.6):
                     self._arm(side, EXPORTING)
                     await side.export(kind)
+            for kind in RULED[name]:
+                if self.ruling.random() < 0.5:
+                    self._arm(side, EXPORTING, self.ruled_kills)
+                    await side.export(kind)
+            if self.ruling.random() < 0.3:
+                await side.app.trail.seal()
 
     async def _jobs_without_faults(self) -> None:
         for side in self.sides.values():
             await side.import_()
+        await self._look_at_replica()
         response = self.sides["response"]
+        await policy_is_heard(response)
         await response.run(response.app.executors.run)
+        await self.rules.look(response, self.people)
         for name, side in self.sides.items():
-            for kind in SENT[name]:
+            await side.app.trail.seal()
+            for kind in (*SENT[name], *RULED[name]):
                 await side.export(kind)
+
+    async def _look_at_replica(self) -> None:
+        self.watched.look(await self.sides["request"].rows(REPLICA))
 
     async def _misfortune(self, side: Side) -> None:
         """Backups are made, and now and then one is needed."""
@@ -234,7 +297,12 @@ class History:
                 backup = backups[0]
             self.windows.append(Window(side.name, backup.made_at, self.clock()))
             self.held_once[side.name] |= await side.digests_held()
+            peer = self.sides["response" if side.name == "request" else "request"]
+            seen = (await peer.rows(WITNESSED["peer"]))[0].number
             await side.restore(backup)
+            self.watched.forget()
+            if seen > (await side.rows(WITNESSED["own"]))[0].number:
+                self.chains_cut += 1
             if disk_died:
                 self.archived_lost += side.lose_archive()
             for operator in self.operators.values():
@@ -242,9 +310,9 @@ class History:
             if self._happens(0.5):
                 await self.operators[side.name].declare()
 
-    def _arm(self, side: Side, steps: Sequence[Step]) -> None:
+    def _arm(self, side: Side, steps: Sequence[Step], draw: random.Random | None = None) -> None:
         """The job that comes may die at one of these steps, or find its disk full."""
-        draw = self.kills
+        draw = draw or self.kills
         if draw.random() < KILLED_OR_FULL:
             full = draw.random() < FULL and not FULL_AT.isdisjoint(steps)
             step = draw.choice([one for one in steps if one in FULL_AT] if full else steps)
@@ -278,13 +346,16 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
         asking=drawer(seed, "asking"),
         deciding=drawer(seed, "deciding"),
         rotating=drawer(seed, "rotating"),
+        ruling=drawer(seed, "ruling"),
+        ruled_kills=drawer(seed, "kills of the policy"),
     )
     try:
         await history.begin()
         for _ in range(days):
             await history.day()
         streams = await history.settle()
-        findings = await check(sides, history.people, history.windows, streams)
+        findings = await check(sides, history.people, history.rules, history.windows, streams)
+        findings.violations += history.watched.rolled_back
         findings.violations += [f"{name} was deleted and nobody holds it" for name in history.freed_too_early]
         findings.violations += [text for operator in history.operators.values() for text in operator.false_alarms]
     finally:
@@ -303,6 +374,10 @@ def _events(history: History) -> dict[str, int]:
     for name, side in history.sides.items():
         for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
             events[what] = events.get(what, 0) + times
+    for what, times in (*history.admin.deeds.items(), *history.people.turned_away.items()):
+        events[what] = events.get(what, 0) + times
+    if history.chains_cut:
+        events["audit chain cut"] = history.chains_cut
     events["deleted a sent bundle"] = history.files_freed
     if history.windows:
         events["restored database"] = len(history.windows)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from common.search.body import read_body
 from sandbox.checking import same_answer
+from sandbox.rehearsal.entries import entry_violations
+from sandbox.rehearsal.replicas import replica_violations
 from sandbox.rehearsal.surviving import surviving_requests
+from sandbox.rehearsal.trails import trail_violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from common.batches.overview import StreamsView
     from sandbox.rehearsal.people import Asked, People
+    from sandbox.rehearsal.rules import Rules
     from sandbox.rehearsal.side import Side
 
 FINAL = ("completed", "failed", "cancelled")
@@ -54,10 +58,6 @@ TOLD = (
     "SELECT r.original_request_id AS id, r.status, c.request_id IS NOT NULL AS told FROM incoming_requests r "
     "LEFT JOIN cancellations c ON c.request_id = r.original_request_id ORDER BY 1"
 )
-USERS = (
-    "SELECT id, username, email, hashed_password, role, profile_type, priority, is_active, revision FROM users {} "
-    "ORDER BY id"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class Findings:
 
 
 async def check(
-    sides: Mapping[str, Side], people: People, windows: list[Window], streams: Mapping[str, StreamsView]
+    sides: Mapping[str, Side], people: People, rules: Rules, windows: list[Window], streams: Mapping[str, StreamsView]
 ) -> Findings:
     """Looks at both databases and the ledger."""
     findings = Findings()
     request, response = sides["request"], sides["response"]
     rows = {row.id: row for row in await request.rows(ANSWERS)}
     results = await response.rows(RESULTS)
-    judge = await _judge(people, response)
+    judge = Judge(people, rules, Engine(response))
     await _each_request(rows.values(), judge, findings)
     await _each_request((row for row in results if row.id not in rows), judge, findings, "on the other network only")
     surviving = await asyncio.to_thread(surviving_requests, sides)
@@ -101,8 +101,10 @@ async def check(
     await _nothing_missing(rows, people, windows, lost, findings)
     await _queue(response, findings)
     findings.violations += await _cancellations(rows, people, windows, response)
-    for text in (*_streams(streams), *[text async for text in _users(request, response)]):
-        findings.violations.append(text)
+    findings.violations += [*_streams(streams), *rules.broken]
+    findings.violations += await replica_violations(request, response)
+    findings.violations += await entry_violations(request, people, windows)
+    findings.violations += await trail_violations(sides, windows, findings)
     for side, peer in ((request, response), (response, request)):
         findings.violations += await _custody(side, peer)
     counted = Counter(row.id for row in results)
@@ -131,6 +133,7 @@ class Judge:
     """Says of each final state whether it is the true one."""
 
     people: People
+    rules: Rules
     engine: Engine
 
     async def what_is_wrong(self, row: Row[Any]) -> str:
@@ -138,12 +141,7 @@ class Judge:
         asked = self.people.asked.get(row.id)
         if asked is None:
             return "nobody asked this"
-        return await _what_is_wrong(row, asked, self.people, self.engine)
-
-
-async def _judge(people: People, response: Side) -> Judge:
-    people.out |= await _unknown(response, people)
-    return Judge(people, Engine(response))
+        return await _what_is_wrong(row, asked, self)
 
 
 async def _each_request(rows: Iterable[Row[Any]], judge: Judge, findings: Findings, where: str = "") -> None:
@@ -155,34 +153,26 @@ async def _each_request(rows: Iterable[Row[Any]], judge: Judge, findings: Findin
             findings.violations.append(f"request {row.id}{where and f', {where}'}: {wrong}")
 
 
-async def _unknown(response: Side, people: People) -> set[UUID]:
-    """Users who asked and whom the master does not know, or not as active."""
-    active = {row.id for row in await response.rows("SELECT id FROM users WHERE is_active")}
-    return {asked.user_id for asked in people.asked.values()} - active
-
-
-async def _what_is_wrong(row: Row[Any], asked: Asked, people: People, engine: Engine) -> str:
+async def _what_is_wrong(row: Row[Any], asked: Asked, judge: Judge) -> str:
     match row.status:
         case "completed":
-            if asked.index != "cities":
-                return "an index that nobody may ask was answered"
-            same = row.body is not None and same_answer(row.body, await engine.answer(asked))
+            if row.id not in judge.rules.answered:
+                return "it is completed, and was never executed"
+            same = row.body is not None and same_answer(row.body, await judge.engine.answer(asked))
             return "" if same else "its answer is not the engine's"
         case "failed":
-            return _why_failed(row, asked, people)
+            return _why_failed(row, asked, judge)
         case "cancelled":
-            return "" if asked.request_id in people.cancelled else "it is cancelled, and nobody cancelled it"
+            return "" if asked.request_id in judge.people.cancelled else "it is cancelled, and nobody cancelled it"
         case status:
             return f"it is {status} and never ended"
 
 
-def _why_failed(row: Row[Any], asked: Asked, people: People) -> str:
+def _why_failed(row: Row[Any], asked: Asked, judge: Judge) -> str:
     if row.failure_reason == "EXPIRED":
         return "" if asked.not_after is not None else "it expired without a time to do so"
     if row.failure_reason == "REFUSED":
-        # Who was dismissed may not ask, nor whom a restored database does not know.
-        may_be = asked.index != "cities" or asked.user_id in people.out
-        return "" if may_be else "it was refused without a reason"
+        return "" if row.id in judge.rules.refused else "it was refused, and nobody saw the rules refuse it"
     return f"it failed: {row.failure_reason}"
 
 
@@ -257,16 +247,6 @@ def _streams(streams: Mapping[str, StreamsView]) -> Iterator[str]:
             yield f"{name} still refuses {view.incoming.refused_count} bundles"
         if view.outgoing.in_flight > 1:
             yield f"{name} has {view.outgoing.in_flight} bundles in flight"
-
-
-async def _users(request: Side, response: Side) -> Any:  # noqa: ANN401 - an asynchronous iterator of texts.
-    master = [tuple(row) for row in await response.rows(USERS.format(""))]
-    replica = [tuple(row) for row in await request.rows(USERS.format("WHERE missing_since IS NULL"))]
-    if master != replica:
-        yield f"users differ: {len(master)} on the master, {len(replica)} on the replica"
-    outside = await request.rows("SELECT username FROM users WHERE missing_since IS NOT NULL AND is_active")
-    for row in outside:
-        yield f"user {row.username} is active on the replica only"
 
 
 class Engine:

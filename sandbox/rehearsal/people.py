@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from common.auth.principal import Principal
-from common.errors import AirlockError
+from common.auth.sign_in import sign_in
+from common.errors import AirlockError, IndexNotAllowedError, QueryLimitError
 from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.usecases.cancel_request import cancel_request
+from request_svc.usecases.create_api_key import WantedKey, create_api_key
 from request_svc.usecases.submit_request import Question, submit_request
 from response_svc.domain.user import NewUser
 from response_svc.usecases.change_users import create_user, deactivate_user
+from sandbox.rehearsal.rules import policy_is_heard
 
 if TYPE_CHECKING:
     import random
@@ -47,9 +50,13 @@ class People:
 
     asked: dict[UUID, Asked] = field(default_factory=dict)
     cancelled: dict[UUID, datetime] = field(default_factory=dict)
-    # Who was dismissed at some time; a restore may have brought him back.
-    out: set[UUID] = field(default_factory=set)
     made: int = 0
+    # When all sessions of a user were ended on the Response Network.
+    endings: list[tuple[UUID, datetime]] = field(default_factory=list)
+    # The API keys that were shown, and whose they are.
+    keys: list[tuple[UUID, str]] = field(default_factory=list)
+    # Questions that were not accepted, by the reason.
+    turned_away: dict[str, int] = field(default_factory=dict)
 
     async def hire(self, response: Side) -> None:
         """One more user."""
@@ -68,7 +75,34 @@ class People:
         if len(rows) > 2:
             user_id = choose.choice(rows).id
             await deactivate_user(response.app.users, user_id, caller=CALLER)
-            self.out.add(user_id)
+            self.note_ending(user_id, response.clock())
+
+    def note_ending(self, user_id: UUID, at: datetime) -> None:
+        """Whatever the user began up to `at` is to end on both networks."""
+        self.endings.append((user_id, at))
+
+    async def come_in(self, request: Side, choose: random.Random) -> None:
+        """Somebody signs in on the Request Network, or makes a key there for one of his programs."""
+        users = await request.rows(
+            "SELECT id, username, role, priority, profile_type FROM users WHERE is_active ORDER BY username"
+        )
+        wants_key, which = choose.random() < 0.4, choose.random()
+        if not users:
+            return
+        user, app = users[int(which * len(users))], request.app
+        try:
+            if wants_key:
+                wanted = WantedKey(name="program", scopes=("read_request",), lifetime_days=365)
+                _, text = await create_api_key(wanted, caller=_principal(user), origin=CALLER, context=app.api_keys)
+                self.keys.append((user.id, text))
+            else:
+                await sign_in(app.auth, username=user.username, password=PASSWORD, caller=CALLER)
+        except AirlockError as refusal:
+            self._turn_away(refusal)
+
+    def _turn_away(self, refusal: AirlockError) -> None:
+        name = type(refusal).__name__
+        self.turned_away[name] = self.turned_away.get(name, 0) + 1
 
     async def ask(self, request: Side, choose: random.Random, number: int) -> None:
         """`number` questions by users whom the Request Network knows to be active."""
@@ -76,25 +110,31 @@ class People:
             "SELECT id, username, role, priority, profile_type FROM users WHERE is_active ORDER BY username"
         )
         store = SqlRequestStore()
+        await policy_is_heard(request)
         for _ in range(number if users else 0):
             user = choose.choice(users)
             now = request.clock()
-            index = "personnel" if choose.random() < 0.05 else "cities"
+            index = "personnel" if choose.random() < 0.1 else "cities"
             not_after = now + timedelta(hours=choose.choice((2, 30, 300))) if choose.random() < 0.15 else None
             question = Question(index=index, body=_body(choose), not_after=not_after)
             request_id = UUID(int=choose.getrandbits(128), version=4)
-            await submit_request(
-                question,
-                request_id=request_id,
-                caller=_principal(user),
-                origin=CALLER,
-                now=now,
-                own_priority=BASIC.priority,
-                policy=request.app.auth.policy.current,
-                writer=request.app.writer,
-                database=request.app.database,
-                requests=store,
-            )
+            try:
+                await submit_request(
+                    question,
+                    request_id=request_id,
+                    caller=_principal(user),
+                    origin=CALLER,
+                    now=now,
+                    own_priority=BASIC.priority,
+                    policy=request.app.auth.policy.current,
+                    writer=request.app.writer,
+                    database=request.app.database,
+                    requests=store,
+                )
+            except (IndexNotAllowedError, QueryLimitError) as refusal:
+                # What may be asked is known here too, as of the last bundle that came.
+                self._turn_away(refusal)
+                continue
             assert question.body is not None
             self.asked[request_id] = Asked(request_id, user.id, index, question.body, now, not_after)
 

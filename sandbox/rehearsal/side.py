@@ -10,9 +10,7 @@ from psycopg import sql
 from psycopg.errors import ObjectInUse
 from sqlalchemy import text
 
-from common.database.transaction import Database
 from common.errors import StreamStoppedError, UnavailableError
-from common.policy.index import AllowedIndex
 from common.rpc.caller import current_caller
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
@@ -20,7 +18,6 @@ from response_svc.app import build_app as build_response_app
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_indices import allow_index
 from sandbox.migrated import SERVICE
-from sandbox.policy_rows import put_indices
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
@@ -43,9 +40,7 @@ if TYPE_CHECKING:
 COPY_SECONDS = 20
 # As short as can be, so that even a short history deletes what it sent.
 KEEP_SENT_DAYS = 1
-ALLOWED = ("cities",)
-# The Request Network believes that one more index may be asked; the Response Network decides.
-ALLOWED_BY_MISTAKE = "personnel"
+ALLOWED = "cities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +99,12 @@ class Side:
 
     async def run(self, job: Callable[[], Awaitable[object]]) -> str:
         """Runs a job as the scheduler would; what dies is started again. Returns what went wrong, if it did."""
+        before = asyncio.all_tasks()
         try:
             await job()
         except KilledError as killed:
+            if others := asyncio.all_tasks() - before:
+                await asyncio.wait(others)
             await self._after_death()
             return f"killed at {killed}"
         except StreamStoppedError:
@@ -149,14 +147,6 @@ class Side:
         """Does to the database what time or an accident does."""
         async with self.app.database.transaction() as transaction:
             await transaction.connection.execute(text(statement), values)
-
-    async def write_as_owner(self, *allowed: AllowedIndex) -> None:
-        """Puts indices into the catalogue, which the service itself could not."""
-        owner = Database(self._servers.postgres.url(self._database), pool_size=1)
-        try:
-            await put_indices(owner, *allowed)
-        finally:
-            await owner.close()
 
     async def time_passes(self, by: timedelta) -> None:
         """Leases and retries go by the database's own clock, which no rehearsal can move."""
@@ -214,18 +204,15 @@ class Side:
     async def _after_death(self) -> None:
         """What died left its connections to the server, which ends them; a new process takes over."""
         await self.stop()
+        self.faults.dead = False
         await self.start()
 
 
-async def fill_catalogues(request: Side, response: Side) -> None:
-    """The admin allows what may be asked, before the history begins; the other network has one index too many."""
+async def fill_catalogue(response: Side) -> None:
+    """The admin allows what may be asked, before the history begins."""
     app = response.app
-    for name in ALLOWED:
-        await allow_index(app.policy, app.engine, name, description="", caller=current_caller())
-    known = [AllowedIndex(name, "", await app.engine.fields(name)) for name in (*ALLOWED, ALLOWED_BY_MISTAKE)]
-    await request.write_as_owner(*known)
-    for side in (request, response):
-        await side.app.auth.policy.refresh()
+    await allow_index(app.policy, app.engine, ALLOWED, description="", caller=current_caller())
+    await app.auth.policy.refresh()
 
 
 def open_sides(servers: Servers, folder: Path, clock: MovedClock) -> tuple[Side, Side]:

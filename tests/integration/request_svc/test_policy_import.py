@@ -8,18 +8,24 @@ import pytest
 from airlock.bundle.v1.record_pb2 import Record
 from airlock.bundle.v1.replication_pb2 import Index, IndexField, ProfileType, Setting, TableState
 from airlock.common.v1.network_pb2 import BUNDLE_KIND_PROFILE_TYPES, BUNDLE_KIND_SETTINGS
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
+from common.batches.import_rows import save_import
 from common.batches.tables import streams
-from common.policy.live import LivePolicy
+from common.policy.live import CHANNEL, LivePolicy
 from common.policy.tables import indices, profile_types, settings
 from request_svc.adapters.tables import replica_states
-from tests.integration.request_svc.request_world import answer, user_id, user_message
+from tests.integration.request_svc.request_world import answer, import_row, user_id, user_message
 from transfer.bundle.replication import TableDigest
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airlock.common.v1.network_pb2 import BundleKind
+
+    from common.database.transaction import Database
     from tests.integration.request_svc.request_world import World
 
 Row = ProfileType | Setting | Index
@@ -169,3 +175,54 @@ async def test_a_faulty_bundle_is_refused_whole(world: World, make: Any) -> None
     with pytest.raises(MalformedRecordError):
         await world.import_policy(BUNDLE_KIND_PROFILE_TYPES, make())
     assert await world.rows(profile_types) == []
+
+
+PREMIUM_RULES = "UPDATE profile_types SET content = content || '{\"priority\": 10}' WHERE name = 'premium'"
+ONE_MORE = (
+    "INSERT INTO profile_types (name, content, revision) SELECT 'secret', content, 1 FROM profile_types"
+    " WHERE name = 'premium'"
+)
+
+
+async def test_what_anybody_else_changes_is_seen_and_undone(world: World, owner: Database) -> None:
+    free = premium(name="free")
+    await world.import_policy(BUNDLE_KIND_PROFILE_TYPES, bundle([premium()], snapshot=True))
+    async with owner.transaction() as transaction:
+        await transaction.connection.execute(text(PREMIUM_RULES))
+        await transaction.connection.execute(text(ONE_MORE))
+    await world.import_policy(BUNDLE_KIND_PROFILE_TYPES, bundle([free], table=[free, premium()]))
+    assert await in_step(world, "profile_types") is False
+    await world.import_policy(BUNDLE_KIND_PROFILE_TYPES, bundle([free, premium()], snapshot=True))
+    assert await in_step(world, "profile_types") is True
+    live = LivePolicy(world.database)
+    await live.refresh()
+    assert sorted(live.current.profile_types) == ["free", "premium"]
+    assert live.current.profile_types["premium"].limits.priority == 6
+
+
+async def test_a_row_that_would_be_outside_the_digest_cannot_be_slipped_in(world: World) -> None:
+    """Who opens an import of his own could else allow what no snapshot would ever take back."""
+    batch = world.incoming_batch(BUNDLE_KIND_SETTINGS)
+    slip = text("SELECT * FROM airlock_store_indices(:batch, '{secret}', '{\"{}\"}', '{1}', '{f}', ARRAY[NULL::bytea])")
+    async with world.database.transaction() as transaction:
+        await save_import(transaction.connection, import_row(batch))
+        with pytest.raises(IntegrityError, match="rows of kind settings have digests"):
+            await transaction.connection.execute(slip, {"batch": batch.batch_id})
+        await transaction.connection.rollback()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [(BUNDLE_KIND_PROFILE_TYPES, [premium()]), (BUNDLE_KIND_SETTINGS, [DEPTH])],
+    ids=["profile_types", "settings"],
+)
+async def test_every_process_is_told_once_the_import_is_committed(
+    world: World, kind: BundleKind.ValueType, rows: Sequence[Row]
+) -> None:
+    async with world.database.engine.connect() as listening:
+        await listening.exec_driver_sql(f"LISTEN {CHANNEL}")
+        await listening.commit()
+        await world.import_policy(kind, bundle(rows, snapshot=True))
+        raw = (await listening.get_raw_connection()).driver_connection
+        assert raw is not None
+        assert len([notice async for notice in raw.notifies(timeout=10, stop_after=1)]) == 1

@@ -11,7 +11,7 @@ from sqlalchemy import table as sql_table
 from sqlalchemy.exc import ProgrammingError
 
 from common.batches.import_rows import save_import
-from request_svc.adapters.tables import REPLICATED_TABLES
+from request_svc.adapters.tables import REPLICATED_TABLES, replica_states, users
 from tests.integration.request_svc.request_world import import_row, user_message, users_bundle
 
 if TYPE_CHECKING:
@@ -97,3 +97,41 @@ async def test_an_import_writes_and_its_functions_are_for_nobody_else(world: Wor
             )
         )
     assert list(open_to_all) == []
+
+
+DAMAGE = {
+    "a user let in again": "UPDATE users SET is_active = true WHERE username = 'omid'",
+    "a user's new password": "UPDATE users SET hashed_password = 'another' WHERE username = 'sara'",
+    "a user too many": "INSERT INTO users SELECT (jsonb_populate_record(users, jsonb_build_object("
+    "'id', gen_random_uuid(), 'username', 'eve', 'email', 'eve@example.org'))).* FROM users WHERE username = 'sara'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+async def test_what_anybody_else_changes_is_seen_by_the_next_bundle_and_undone_by_the_next_snapshot(
+    world: World, owner: Database, damage: str
+) -> None:
+    whole = [user_message("sara"), user_message("omid", is_active=False)]
+    await world.import_users(users_bundle(whole, snapshot=True))
+    before = await world.rows(users, where=users.c.username != "eve")
+    async with owner.transaction() as transaction:
+        await transaction.connection.execute(text(damage))
+    newcomer = user_message("reza")
+    await world.import_users(users_bundle([newcomer], table=[*whole, newcomer]))
+    [state] = await world.rows(replica_states)
+    assert state.in_step is False
+    await world.import_users(users_bundle([*whole, newcomer], snapshot=True))
+    [state] = await world.rows(replica_states)
+    assert state.in_step is True
+    after = {row.id: (row.is_active, row.hashed_password) for row in await world.rows(users)}
+    assert {row.id: after[row.id] for row in before} == {row.id: (row.is_active, row.hashed_password) for row in before}
+    assert [row.username for row in await world.rows(users) if row.is_active] == ["sara", "reza"]
+
+
+async def test_a_snapshot_shuts_out_whom_the_owner_let_in_beside_the_table(world: World, owner: Database) -> None:
+    """A user of whom the master knows nothing is outside count and digest, so that nothing else would find him."""
+    await world.import_users(users_bundle([user_message("sara")], snapshot=True))
+    async with owner.transaction() as transaction:
+        await transaction.connection.execute(text("UPDATE users SET is_active = true WHERE username = 'omid'"))
+    counts = await world.import_users(users_bundle([user_message("sara")], snapshot=True))
+    assert counts == {"imported": 0, "updated": 0, "deactivated": 1}

@@ -140,7 +140,7 @@ class TestResetAdminPassword:
         assert "forgotten" not in result.output
         assert passwords_fit(migrated_url, "the forgotten one")
         with psycopg.connect(migrated_url) as connection:
-            assert connection.execute("SELECT session_version, revision FROM users").fetchall() == [(1, 2)]
+            assert connection.execute("SELECT session_version > 0, revision FROM users").fetchall() == [(True, 2)]
             assert connection.execute("SELECT reason FROM session_endings").fetchall() == [
                 ("password reset on the host",)
             ]

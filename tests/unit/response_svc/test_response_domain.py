@@ -25,7 +25,7 @@ from response_svc.domain.incoming_request import (
     bounded,
     is_expired,
 )
-from response_svc.domain.user import NewUser, Role, User, UserChanges, changed, deactivated
+from response_svc.domain.user import NewUser, Role, User, UserChanges, changed, deactivated, without_sessions
 from response_svc.usecases.check_request import check_request
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -187,3 +187,13 @@ def test_what_our_own_rules_forbid_is_not_executed(
     assert isinstance(outcome, Failure)
     assert outcome.reason is reason
     assert outcome.message
+
+
+def test_the_endings_of_a_users_sessions_have_numbers_that_a_restored_database_gives_no_second_time() -> None:
+    before = user()
+    forgotten = without_sessions(before, NOW)
+    again = without_sessions(before, NOW + timedelta(minutes=1))
+    assert before.session_version < forgotten.session_version < again.session_version
+    twice = without_sessions(again, NOW + timedelta(minutes=1))
+    assert twice.session_version == again.session_version + 1, "two within a second, or a clock that was set back"
+    assert without_sessions(before, NOW.replace(year=2090)).session_version < 2**31
