@@ -131,7 +131,7 @@ class SearchPolicyHandler(SearchPolicyServiceServicer):
         self, request: pb.InvalidateCacheRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.InvalidateCacheResponse:
         """See the proto."""
-        await invalidate_cache(self._policy.database, self._cache, request.index or None, caller=current_caller())
+        await invalidate_cache(self._policy, self._cache, request.index or None, caller=current_caller())
         return pb.InvalidateCacheResponse()
 
 

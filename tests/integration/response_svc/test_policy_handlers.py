@@ -9,7 +9,7 @@ from airlock.response.v1 import profile_type_service_pb2 as profile_types
 from airlock.response.v1 import search_policy_service_pb2 as indices
 from airlock.response.v1 import settings_service_pb2 as settings
 
-from common.errors import PageTokenInvalidError, UnavailableError
+from common.errors import NotFoundError, PageTokenInvalidError, UnavailableError
 from response_svc.handlers.profile_types import ProfileTypeHandler
 from response_svc.handlers.search_policy import SearchPolicyHandler, SearchPolicyParts
 from response_svc.handlers.settings import SettingsHandler
@@ -128,8 +128,11 @@ async def test_an_index_is_allowed_looked_at_and_taken_back(database: Database) 
 async def test_forgetting_answers_is_audited_only_if_it_succeeded(database: Database) -> None:
     cache = ForgettingCache()
     handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache)))
+    await handler.AllowIndex(indices.AllowIndexRequest(name="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(index="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(), CALL)
+    with pytest.raises(NotFoundError):
+        await handler.InvalidateCache(indices.InvalidateCacheRequest(index="citys"), CALL)
     cache.away = True
     with pytest.raises(UnavailableError):
         await handler.InvalidateCache(indices.InvalidateCacheRequest(), CALL)

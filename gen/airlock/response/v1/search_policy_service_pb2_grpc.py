@@ -148,7 +148,8 @@ class SearchPolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def InvalidateCache(self, request, context):
-        """Forgets kept answers, so that the search engine is asked again. UNAVAILABLE if the cache does not answer.
+        """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
+        catalogue; UNAVAILABLE if the cache does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

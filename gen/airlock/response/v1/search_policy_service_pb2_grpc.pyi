@@ -55,7 +55,9 @@ class SearchPolicyServiceStub:
     GetEngineState: _grpc.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetEngineStateRequest, _search_policy_service_pb2.GetEngineStateResponse]
     """Says which search engine answers here, and whether it can now."""
     InvalidateCache: _grpc.UnaryUnaryMultiCallable[_search_policy_service_pb2.InvalidateCacheRequest, _search_policy_service_pb2.InvalidateCacheResponse]
-    """Forgets kept answers, so that the search engine is asked again. UNAVAILABLE if the cache does not answer."""
+    """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
+    catalogue; UNAVAILABLE if the cache does not answer.
+    """
 
 @_typing.type_check_only
 class SearchPolicyServiceAsyncStub(SearchPolicyServiceStub):
@@ -84,7 +86,9 @@ class SearchPolicyServiceAsyncStub(SearchPolicyServiceStub):
     GetEngineState: _aio.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetEngineStateRequest, _search_policy_service_pb2.GetEngineStateResponse]  # type: ignore[assignment]
     """Says which search engine answers here, and whether it can now."""
     InvalidateCache: _aio.UnaryUnaryMultiCallable[_search_policy_service_pb2.InvalidateCacheRequest, _search_policy_service_pb2.InvalidateCacheResponse]  # type: ignore[assignment]
-    """Forgets kept answers, so that the search engine is asked again. UNAVAILABLE if the cache does not answer."""
+    """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
+    catalogue; UNAVAILABLE if the cache does not answer.
+    """
 
 class SearchPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     """The catalogue of indices that may be searched, and the search engine behind it. This network is the catalogue's only
@@ -164,6 +168,8 @@ class SearchPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_policy_service_pb2.InvalidateCacheRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_policy_service_pb2.InvalidateCacheResponse, _abc.Awaitable[_search_policy_service_pb2.InvalidateCacheResponse]]:
-        """Forgets kept answers, so that the search engine is asked again. UNAVAILABLE if the cache does not answer."""
+        """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
+        catalogue; UNAVAILABLE if the cache does not answer.
+        """
 
 def add_SearchPolicyServiceServicer_to_server(servicer: SearchPolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
