@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from common.database.ready import take_ready
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -55,6 +57,7 @@ class Database:
             connect_args={"prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
         )
         event.listen(self.engine.sync_engine, "connect", _speak_utc)
+        event.listen(self.engine.sync_engine, "connect", _take_ready)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -78,6 +81,10 @@ def _speak_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> Non
     cursor.execute("SET TIME ZONE 'UTC'")
     cursor.close()
     connection.commit()
+
+
+def _take_ready(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    take_ready(connection.driver_connection)
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -6,13 +6,13 @@ import asyncio
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from common.auth.sessions import end_sessions_of_users, note_changed_claims
 from common.database.exclusive import wait_for_lock
+from common.database.ready import ready, ready_uuids
 from common.policy.records import inherited_names
 from request_svc.adapters.replica_sink import ReplicaSink
 from request_svc.adapters.tables import ROLES
@@ -23,6 +23,7 @@ from transfer.errors import MalformedRecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from airlock.bundle.v1.replication_pb2 import User
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,7 +35,7 @@ MAX_NUMBER: Final = 2**31 - 1
 ID_BYTES: Final = 16
 GATHERED: Final = 16_384
 """Users that are stored together, as long as there are more: some MiB of memory."""
-PIECE: Final = 4096
+PIECE: Final = 2048
 """Rows of one statement."""
 
 # Whatever is the same in the message and in the row, in the order of the function's parameters.
@@ -86,7 +87,6 @@ class UserRows:
     async def store(self, connection: AsyncConnection, messages: Mapping[str, Sequence[User]]) -> None:
         """See the port. Some thousands go together: each statement costs a round trip, whatever it holds."""
         for user in messages["user"]:
-            _check(user)
             # The last of two rows with one id counts; the database takes each id once in a statement.
             self._waiting[user.id] = user
         if len(self._waiting) >= GATHERED:
@@ -110,14 +110,16 @@ class UserRows:
 
     def _parameters(self, users: Sequence[User]) -> tuple[object, ...]:
         columns: list[list[object]] = [[getattr(user, name) for user in users] for name in _BEFORE]
-        return (
-            self._batch.batch_id,
-            [UUID(bytes=user.id) for user in users],
+        for user in users:
+            _check(user)
+        after_ids = (
             *columns,
             [",".join(inherited_names(user.inherits)) for user in users],
             [user.session_version for user in users],
             [row_digest(user.SerializeToString(deterministic=True)) for user in users],
         )
+        [batch_id] = ready([self._batch.batch_id])
+        return (batch_id, ready_uuids([user.id for user in users]), *ready(after_ids))
 
     async def _store(self, connection: AsyncConnection, parameters: tuple[object, ...]) -> None:
         stored = (await connection.exec_driver_sql(_STORE, parameters)).one()
