@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
+from airlock.common.v1.permission_pb2 import PERMISSION_SUBMIT_REQUEST
 from airlock.request.v1.request_service_pb2 import SubmitRequestRequest
 from google.api.httpbody_pb2 import HttpBody
+from redis.asyncio import Redis
 
 from bench.report import Figure
 from common.audit.record import AuditEntry
@@ -17,6 +19,8 @@ from common.auth.tokens import TokenIssuer
 from common.database.transaction import Database
 from common.policy.index import AllowedIndex
 from common.policy.policy import Policy
+from common.ratelimit.limiter import RateLimiter
+from common.ratelimit.windows import DAY, HOUR, MINUTE, Window
 from common.rpc.interceptors.validation import ValidationInterceptor
 from common.search.body import read_body
 from common.search.normal import normal_form
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 TIMES = 2000
 GROUPS = 20
 GROUP: Final = 50
+MANY: Final = (Window(MINUTE, 1_000_000), Window(HOUR, 1_000_000), Window(DAY, 1_000_000))
 METHOD: Final = "/airlock.request.v1.RequestService/SubmitRequest"
 
 
@@ -41,7 +46,7 @@ async def parts(network: Network, token: str, body: bytes) -> list[Figure]:
     issuer = TokenIssuer(network="request", secret=settings["SECRET_KEY"], lifetime=timedelta(hours=1))
     search = read_body(body)
     message = SubmitRequestRequest(index="cities", body=HttpBody(content_type="application/json", data=body))
-    validation = ValidationInterceptor()
+    validation, principal = ValidationInterceptor(), issuer.verify(token).principal
     policy, index = Policy(), AllowedIndex("cities", "", {"name": "text", "country": "keyword"})
 
     def fresh_token() -> None:
@@ -50,6 +55,7 @@ async def parts(network: Network, token: str, body: bytes) -> list[Figure]:
     alone = {
         "a token seen before": lambda: issuer.verify(token),
         "a token seen for the first time": fresh_token,
+        "the permission": lambda: principal.require(PERMISSION_SUBMIT_REQUEST),
         "field rules": lambda: validation.incoming(METHOD, message),
         "reading the body": lambda: read_body(body),
         "the limits and fields of a search": lambda: check_permitted(search, index, policy, None),
@@ -57,7 +63,12 @@ async def parts(network: Network, token: str, body: bytes) -> list[Figure]:
     }
     figures = [Figure(f"  of it {name}, µs", microseconds(work), "") for name, work in alone.items()]
     stored = await storing(settings["DATABASE_URL"], body, normal_form(search))
-    return [*figures, Figure("  of it storing request and audit row, 50 at a time, µs", stored, "")]
+    counted = await counting(settings["REDIS_URL"])
+    return [
+        *figures,
+        Figure("  of it the limit check, 50 at a time, µs", counted, ""),
+        Figure("  of it storing request and audit row, 50 at a time, µs", stored, ""),
+    ]
 
 
 def microseconds(work: Callable[[], object]) -> float:
@@ -66,6 +77,16 @@ def microseconds(work: Callable[[], object]) -> float:
     for _ in range(TIMES):
         work()
     return (time.process_time() - before) / TIMES * 1e6
+
+
+async def counting(url: str) -> float:
+    """Microseconds of processor time that one call takes in the limiter when 50 arrive together."""
+    async with Redis.from_url(url) as redis:
+        limiter = RateLimiter(redis)
+        before = time.process_time()
+        for _ in range(GROUPS):
+            await asyncio.gather(*(limiter.take("bench", MANY) for _ in range(GROUP)))
+        return (time.process_time() - before) / GROUPS / GROUP * 1e6
 
 
 async def storing(url: str, body: bytes, normal: bytes) -> float:
