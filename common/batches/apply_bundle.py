@@ -245,6 +245,7 @@ async def _apply_records(
             sequence=bundle.header.sequence,
             sealed_at=bundle.created_at,
             received_at=row.created_at,
+            schema_minor=bundle.header.schema_minor,
         )
     )
     try:

@@ -40,6 +40,7 @@ class IncomingBatch:
     sequence: int
     sealed_at: datetime
     received_at: datetime
+    schema_minor: int = 0
 
 
 class ExportSource(Protocol):

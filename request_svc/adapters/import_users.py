@@ -18,6 +18,7 @@ from request_svc.adapters.replica_sink import ReplicaSink
 from request_svc.adapters.tables import ROLES
 from request_svc.adapters.user_store import USERS_CHANGE
 from transfer.bundle.replication import row_digest
+from transfer.bundle.versions import POLICY_MINOR
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ _TYPES: Final = (
     *("int4", "int4", "int4", "int4", "bool", "int8", "text", "int4", "bytea"),
 )
 _STORE: Final = (
-    "SELECT * FROM airlock_store_users(%b, " + ", ".join(f"%b::{kind}[]" for kind in _TYPES) + ")"  # noqa: S608 - constants
+    "SELECT * FROM airlock_store_users(%b, %b, " + ", ".join(f"%b::{kind}[]" for kind in _TYPES) + ")"  # noqa: S608 - constants
 )
 _RETIRE_MISSING: Final = text("SELECT * FROM airlock_retire_users(:batch)")
 _DISPLACE: Final = text("SELECT * FROM airlock_displace_users(:batch)")
@@ -118,8 +119,8 @@ class UserRows:
             [user.session_version for user in users],
             [row_digest(user.SerializeToString(deterministic=True)) for user in users],
         )
-        [batch_id] = ready([self._batch.batch_id])
-        return (batch_id, ready_uuids([user.id for user in users]), *ready(after_ids))
+        before_ids = (self._batch.batch_id, self._batch.schema_minor >= POLICY_MINOR)
+        return (*ready(before_ids), ready_uuids([user.id for user in users]), *ready(after_ids))
 
     async def _store(self, connection: AsyncConnection, parameters: tuple[object, ...]) -> None:
         stored = (await connection.exec_driver_sql(_STORE, parameters)).one()

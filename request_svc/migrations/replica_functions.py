@@ -31,7 +31,7 @@ _USER_COLUMNS: Final = {
     "session_version": "int4",
     "row_digest": "bytea",
 }
-_CREDENTIALS: Final = ("hashed_password", "role", "session_version")
+_CREDENTIALS: Final = ("role", "session_version")
 _CLAIMS: Final = (
     "username",
     "profile_type",
@@ -68,9 +68,12 @@ $$
 """
 
 # All parts of one statement see the same moment, and no other import runs: what is not in `before` is new. A plain
-# INSERT costs two thirds of one that looks for conflicts.
+# INSERT costs two thirds of one that looks for conflicts. A bundle that does not tell of ended sessions (before schema
+# 1.2) leaves a new hash as the only sign of a new password; one that does may bring a hash that was only made anew.
 _STORE_USERS: Final = """
-CREATE FUNCTION {schema}.airlock_store_users(_batch uuid, _ids uuid[], {parameters})
+CREATE FUNCTION {schema}.airlock_store_users(
+    _batch uuid, _tells_endings boolean, _ids uuid[], {parameters}
+)
 RETURNS TABLE (imported bigint, updated bigint, deactivated uuid[], changed_credentials uuid[], changed_claims uuid[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -103,7 +106,8 @@ BEGIN
         SELECT input.id, before.id IS NULL AS is_new,
             before.row_digest IS DISTINCT FROM input.row_digest OR before.missing_since IS NOT NULL AS is_changed,
             before.is_active AND NOT input.is_active AS is_deactivated,
-            {credentials} AS has_new_credentials,
+            {credentials} OR (NOT _tells_endings AND before.hashed_password IS DISTINCT FROM input.hashed_password)
+                AS has_new_credentials,
             {claims} AS has_new_claims
         FROM input LEFT JOIN before USING (id)
     )

@@ -262,16 +262,22 @@ class World:
         )
 
     async def import_users(
-        self, records: Sequence[Record | ResultChunk], sequence: int | None = None
+        self, records: Sequence[Record | ResultChunk], sequence: int | None = None, *, schema_minor: int = 0
     ) -> dict[str, int]:
         async with self.database.transaction() as transaction:
-            return await self.apply_users(transaction, records, sequence)
+            return await self.apply_users(transaction, records, sequence, schema_minor=schema_minor)
 
     async def apply_users(
-        self, transaction: Transaction, records: Sequence[Record | ResultChunk], sequence: int | None = None
+        self,
+        transaction: Transaction,
+        records: Sequence[Record | ResultChunk],
+        sequence: int | None = None,
+        *,
+        schema_minor: int = 0,
     ) -> dict[str, int]:
         """An import of users up to its commit."""
-        batch = replace(self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence), sealed_at=self.users_sealed_at)
+        incoming = self.incoming_batch(network_pb2.BUNDLE_KIND_USERS, sequence)
+        batch = replace(incoming, sealed_at=self.users_sealed_at, schema_minor=schema_minor)
         return await self._apply(transaction, users_sinks(lambda: datetime.now(UTC))(batch), batch, records)
 
     async def import_policy(

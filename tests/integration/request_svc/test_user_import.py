@@ -18,6 +18,7 @@ from request_svc.ports import UserFilter
 from request_svc.usecases.list_users import list_users
 from tests.integration.common.signing_in import a_deactivation_meanwhile_shuts_out
 from tests.integration.request_svc.request_world import World, answer, principal, user_id, user_message, users_bundle
+from transfer.bundle.versions import POLICY_MINOR
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
@@ -101,6 +102,16 @@ async def test_a_raised_session_version_ends_the_sessions(world: World) -> None:
     assert {ending.user_id for ending in await world.rows(session_endings)} == {user_id("sara")}
     await world.import_users(users_bundle([changed(SARA, session_version=1, full_name="S."), OMID]))
     assert len(await world.rows(session_endings)) == 1, "it is the same version"
+
+
+async def test_a_hash_made_anew_ends_no_session_where_the_bundle_tells_of_endings_itself(world: World) -> None:
+    again = changed(SARA, hashed_password="$argon2id$again")
+    counts = await world.import_users(users_bundle([again, OMID]), schema_minor=POLICY_MINOR)
+    assert counts == {"imported": 0, "updated": 1}
+    assert await world.rows(session_endings) == []
+    new_password = changed(again, hashed_password="$argon2id$new", session_version=9)
+    await world.import_users(users_bundle([new_password, OMID]), schema_minor=POLICY_MINOR)
+    assert {ending.user_id for ending in await world.rows(session_endings)} == {user_id("sara")}
 
 
 async def test_inherited_limits_are_kept_by_name(world: World) -> None:
