@@ -132,7 +132,7 @@ async def build_app(
         socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
     )
     notices = Notices.from_settings(settings, database)
-    auth = AuthContext.from_settings(settings, database, MasterAccounts(), notices=notices)
+    auth = AuthContext.from_settings(settings, database, MasterAccounts(), notices=notices, clock=moment)
     engine = make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)

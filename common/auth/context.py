@@ -66,7 +66,8 @@ class AuthContext:
     ) -> Self:
         """The parts that `settings` describe. It is still to be started, and to be closed.
 
-        `sealing_time` reads how old the accounts are, where they are copies; `clock` is what that age is told by.
+        `sealing_time` reads how old the accounts are, where they are copies. `clock` tells that age and the times of
+        sessions; tokens go by the time that those who check them have.
         """
         tokens = TokenIssuer.from_settings(settings)
         poll_seconds = settings.session_poll_seconds
@@ -87,6 +88,7 @@ class AuthContext:
             policy=policy,
             replica_age=age,
             refresh_lifetime=timedelta(days=settings.refresh_expiry_days),
+            clock=clock,
             api_keys=api_keys,
         )
 
