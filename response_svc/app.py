@@ -54,6 +54,7 @@ from response_svc.handlers.settings import SettingsHandler
 from response_svc.handlers.users import UserHandler
 from response_svc.jobs import EXECUTE_QUERY, jobs
 from response_svc.search.factory import make_engine
+from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_policy import PolicyContext
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.execute_next import ExecutionContext
@@ -213,14 +214,12 @@ def _execution(
         queue=PostgresQueue(),
         users=PostgresUsers(),
         results=PostgresResults(),
-        cache=cache,
-        engine=engine,
+        answering=Answering(cache, engine, timeout_seconds=settings.query_timeout),
         policy=policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
         steps=batches.steps,
         clock=batches.clock,
-        timeout_seconds=settings.query_timeout,
         lease=timedelta(seconds=settings.execution_lease_seconds),
         first_retry=timedelta(seconds=settings.retry_first_seconds),
     )

@@ -13,9 +13,7 @@ import structlog
 from common.batches.steps import Step
 from common.cancellation import cancel_and_wait
 from common.clock import now
-from common.metrics import QUERY_DURATION
 from common.search.emit import emit_body
-from common.search.kind import query_type
 from response_svc.domain.incoming_request import (
     MAX_RETRIES,
     Answer,
@@ -33,6 +31,7 @@ from response_svc.search.answers import (
     PartialResultError,
     ResultTooLargeError,
 )
+from response_svc.usecases.answer_search import Answering, answer
 from response_svc.usecases.check_request import check_request
 from transfer.bundle.limits import MAX_RESULT
 
@@ -41,13 +40,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from airlock.search.v1.search_pb2 import Search
-
     from common.database.transaction import Database
     from common.policy.policy import Policy
     from response_svc.domain.user import User
-    from response_svc.ports import AnswerCache, RequestQueue, ResultStore, SearchEngine, UserStore
-    from response_svc.search.answers import EngineAnswer
+    from response_svc.ports import RequestQueue, ResultStore, UserStore
 
 log = structlog.get_logger("response.execution")
 
@@ -70,15 +66,11 @@ class ExecutionContext:
     queue: RequestQueue
     users: UserStore
     results: ResultStore
-    cache: AnswerCache
-    engine: SearchEngine
+    answering: Answering
     policy: CurrentPolicy
     worker: str
     jitter: Callable[[], float]
     steps: Callable[[Step], None]
-    timeout_seconds: float = 30
-    # How much later than its timeout an engine may answer; one that hangs would else hold the request for ever.
-    engine_grace_seconds: float = 10
     lease: timedelta = timedelta(seconds=60)
     first_retry: timedelta = timedelta(seconds=5)
     clock: Callable[[], datetime] = field(default=now)
@@ -176,7 +168,13 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
         if isinstance(search, Failure):
             return Ended(search, executed=False)
         query_params = emit_body(search)
-        outcome = await answer(context, claimed, search, max_bytes=longest_answer(policy, user))
+        outcome = await answer(
+            context.answering,
+            claimed.index,
+            search,
+            max_bytes=longest_answer(policy, user),
+            accept_partial=claimed.accept_partial,
+        )
     except EngineError as error:
         outcome = after_engine_error(context, claimed, error)
         engine_away = error.engine_away
@@ -191,43 +189,6 @@ def longest_answer(policy: Policy, user: User | None) -> int:
     """How many bytes an answer for the user may have by his profile type."""
     profile = policy.profile_types.get(user.profile_type) if user is not None else None
     return profile.max_result_bytes if profile is not None else MAX_RESULT
-
-
-async def answer(
-    context: ExecutionContext, claimed: ClaimedRequest, search: Search, *, max_bytes: int
-) -> Answer | Failure:
-    """The kept answer or the engine's. Kept are whole answers only, whoever asked, so each is measured anew."""
-    kept = await context.cache.find(claimed.index, search)
-    if kept.answer is not None:
-        return kept.answer if len(kept.answer.body) <= max_bytes else too_large(max_bytes)
-    with QUERY_DURATION.labels(query_type(search)).time():
-        found = await asked(context, claimed, search, max_bytes)
-    if len(found.body) > max_bytes:
-        return too_large(max_bytes)
-    fresh = Answer(found.body, found.hit_count, found.took_ms, partial=found.partial)
-    await context.cache.keep(claimed.index, search, fresh, kept.generation)
-    return fresh
-
-
-def too_large(max_bytes: int) -> Failure:
-    """The end of a request whose answer is longer than its user may have."""
-    message = f"The answer is larger than the {max_bytes} bytes that you may have; ask for fewer hits or fields."
-    return Failure(FailureReason.RESULT_TOO_LARGE, message)
-
-
-async def asked(context: ExecutionContext, claimed: ClaimedRequest, search: Search, max_bytes: int) -> EngineAnswer:
-    """The engine's own answer; raises EngineError, and EngineTimeoutError too for an engine that hangs."""
-    try:
-        async with asyncio.timeout(context.timeout_seconds + context.engine_grace_seconds):
-            return await context.engine.search(
-                claimed.index,
-                search,
-                timeout_seconds=context.timeout_seconds,
-                max_bytes=max_bytes,
-                accept_partial=claimed.accept_partial,
-            )
-    except TimeoutError:
-        raise EngineTimeoutError("the search engine hangs; it did not even say that its time was over") from None
 
 
 def after_engine_error(context: ExecutionContext, claimed: ClaimedRequest, error: EngineError) -> Failure | RetryLater:

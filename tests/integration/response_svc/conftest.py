@@ -21,6 +21,7 @@ from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
+from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.execute_next import ExecutionContext
 from sandbox.migrated import SERVICE, migrated_database
@@ -87,8 +88,7 @@ def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
         queue=PostgresQueue(),
         users=PostgresUsers(),
         results=PostgresResults(),
-        cache=NoCache(),
-        engine=engine,
+        answering=Answering(NoCache(), engine),
         policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),
         worker="test",
         jitter=lambda: 0.5,

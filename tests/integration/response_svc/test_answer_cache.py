@@ -149,7 +149,7 @@ async def test_the_same_question_asks_the_engine_once(
 ) -> None:
     user = await make_user(user_context)
     await arrivals.arrive(question(user), question(user, minute=1))
-    cached = replace(execution, cache=cache)
+    cached = replace(execution, answering=replace(execution.answering, cache=cache))
     while await execute_next(cached):
         pass
     assert len(engine.asked) == 1
@@ -171,7 +171,7 @@ async def test_neither_a_failure_nor_a_partial_answer_is_given_to_others(
     user = await make_user(user_context)
     await arrivals.arrive(question(user, accept_partial=True), question(user, minute=1))
     engine.prepared = [prepared]
-    cached = replace(execution, cache=cache)
+    cached = replace(execution, answering=replace(execution.answering, cache=cache))
     while await execute_next(cached):
         pass
     assert len(engine.asked) == 2
@@ -191,7 +191,7 @@ async def test_a_kept_answer_is_given_to_nobody_whose_profile_type_permits_less(
     limited = await make_user(user_context, "limited")
     free = await make_user(user_context, "free", profile_type="premium")
     await arrivals.arrive(*(question(user, minute=n) for n, user in enumerate((limited, free, limited, free))))
-    cached = replace(execution, cache=cache, policy=FixedPolicy(policy))
+    cached = replace(execution, answering=replace(execution.answering, cache=cache), policy=FixedPolicy(policy))
     while await execute_next(cached):
         pass
     ended = await rows(

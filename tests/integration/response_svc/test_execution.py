@@ -167,7 +167,8 @@ async def test_an_engine_that_never_answers_does_not_hold_a_request_for_ever(
         await asyncio.Event().wait()
 
     engine.meanwhile = never_answers
-    impatient = replace(execution, timeout_seconds=0.01, engine_grace_seconds=0.01)
+    answering = replace(execution.answering, timeout_seconds=0.01, engine_grace_seconds=0.01)
+    impatient = replace(execution, answering=answering)
     async with asyncio.timeout(10):
         assert await run(impatient) == "retry"
     assert await state(database, id_of(asked)) == ("retry", 0)
