@@ -37,6 +37,7 @@ from common.rpc.server import RpcService
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answer_cache import RedisAnswerCache
 from response_svc.adapters.checks import EngineCheck
+from response_svc.adapters.end_writer import GroupedEndWriter
 from response_svc.adapters.export_responses import ResponsesSource
 from response_svc.adapters.export_tables import ReplicatedTableSource
 from response_svc.adapters.export_wake_ups import export_wake_ups
@@ -45,7 +46,6 @@ from response_svc.adapters.incoming_requests import PostgresIncomingRequests
 from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.replicated_tables import REPLICATED_TABLES, USERS
-from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
 from response_svc.handlers.profile_types import ProfileTypeHandler
@@ -213,7 +213,7 @@ def _execution(
         database=batches.database,
         queue=PostgresQueue(),
         users=PostgresUsers(),
-        results=PostgresResults(),
+        ends=GroupedEndWriter(batches.database),
         answering=Answering(cache, engine, timeout_seconds=settings.query_timeout),
         policy=policy,
         worker=f"{socket.gethostname()}:{os.getpid()}",

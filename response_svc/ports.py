@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from response_svc.domain.incoming_request import (
         Answer,
         ClaimedRequest,
-        Failure,
+        FinalEnd,
         IncomingRequest,
         Kept,
         RetryLater,
@@ -207,37 +207,15 @@ class RequestQueue(Protocol):
         """Lets the request wait; False, and nothing written, if the lease was lost."""
         ...
 
-    async def finish(
-        self,
-        connection: AsyncConnection,
-        claimed: ClaimedRequest,
-        *,
-        failure: Failure | None,
-        query_params: bytes | None,
-    ) -> bool:
-        """Ends the request, completed or failed; False, and nothing written, if the lease was lost."""
-        ...
 
+class EndWriter(Protocol):
+    """Keeps how requests ended, in transactions of its own: many ends may share one."""
 
-class ResultStore(Protocol):
-    """Final answers as rows. Every method runs in the caller's transaction."""
+    async def write(self, end: FinalEnd) -> bool:
+        """Ends the request and keeps its result; False, and nothing written, if the lease was lost.
 
-    async def add_answer(
-        self, connection: AsyncConnection, claimed: ClaimedRequest, answer: Answer, *, execution_ms: int
-    ) -> None:
-        """Keeps the answer to a finished request. Raises UnstorableAnswerError for bytes that are no JSON."""
-        ...
-
-    async def add_failure(
-        self,
-        connection: AsyncConnection,
-        claimed: ClaimedRequest,
-        failure: Failure,
-        *,
-        execution_ms: int,
-        executions: int,
-    ) -> None:
-        """Keeps the reason why a request ended without an answer."""
+        Raises UnstorableAnswerError for an answer that is no JSON.
+        """
         ...
 
 

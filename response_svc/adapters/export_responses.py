@@ -11,7 +11,7 @@ from airlock.common.v1.failure_reason_pb2 import FailureReason as FailureReasonM
 from airlock.common.v1.network_pb2 import BUNDLE_KIND_RESPONSES
 from sqlalchemy import Text, cast, func, literal, select, update
 
-from response_svc.adapters.results import CHUNK_BYTES
+from response_svc.adapters.end_writer import CHUNK_BYTES
 from response_svc.adapters.tables import query_results, result_chunks
 
 if TYPE_CHECKING:

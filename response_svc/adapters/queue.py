@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import TextClause, text
 
-from response_svc.domain.incoming_request import ClaimedRequest, Failure, FailureReason, RetryLater, Status
+from response_svc.domain.incoming_request import ClaimedRequest, RetryLater
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -43,11 +43,6 @@ UPDATE incoming_requests
 SET status = 'retry', retry_at = now() + :delay, error_message = :message, lease_owner = NULL, lease_expires_at = NULL
 {HELD}
 """)  # noqa: S608 - constants only.
-FINISH = text(f"""
-UPDATE incoming_requests
-SET status = :status, completed_at = now(), failure_reason = :reason, error_message = :message,
-    query_params = CAST(:params AS json), lease_owner = NULL, lease_expires_at = NULL {HELD}
-""")  # noqa: S608 - constants only.
 WORKER_NAME_LIMIT = 100
 
 
@@ -77,25 +72,6 @@ class PostgresQueue:
         """Lets the request wait; False, and nothing written, if the lease was lost."""
         return await self._write(connection, RETRY, claimed, delay=retry.delay, message=retry.message)
 
-    async def finish(
-        self,
-        connection: AsyncConnection,
-        claimed: ClaimedRequest,
-        *,
-        failure: Failure | None,
-        query_params: bytes | None,
-    ) -> bool:
-        """Ends the request, completed or failed; False, and nothing written, if the lease was lost."""
-        return await self._write(
-            connection,
-            FINISH,
-            claimed,
-            status=status_after(failure).value,
-            reason=failure.reason.value if failure else None,
-            message=failure.message if failure else None,
-            params=query_params.decode() if query_params else None,
-        )
-
     @staticmethod
     async def _write(
         connection: AsyncConnection,
@@ -105,10 +81,3 @@ class PostgresQueue:
     ) -> bool:
         held = {"id": claimed.row_id, "lease": claimed.lease}
         return (await connection.execute(statement, {**held, **values})).rowcount == 1
-
-
-def status_after(failure: Failure | None) -> Status:
-    """The final state that an end leads to."""
-    if failure is None:
-        return Status.COMPLETED
-    return Status.EXPIRED if failure.reason is FailureReason.EXPIRED else Status.FAILED

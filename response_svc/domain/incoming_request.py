@@ -121,6 +121,24 @@ class RetryLater:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class FinalEnd:
+    """How a claimed request ends for good. `executions` are those that got as far as the check or beyond."""
+
+    claimed: ClaimedRequest
+    outcome: Answer | Failure
+    execution_ms: int
+    executions: int
+    query_params: bytes | None = None
+
+    @property
+    def status(self) -> Status:
+        """The final state that it leads to."""
+        if isinstance(self.outcome, Answer):
+            return Status.COMPLETED
+        return Status.EXPIRED if self.outcome.reason is FailureReason.EXPIRED else Status.FAILED
+
+
 def after_passing_fault(
     reason: FailureReason, message: str, *, executions: int, first_delay: timedelta, jitter: float
 ) -> RetryLater | Failure:

@@ -20,6 +20,7 @@ from response_svc.domain.incoming_request import (
     ClaimedRequest,
     Failure,
     FailureReason,
+    FinalEnd,
     RetryLater,
     after_passing_fault,
     bounded,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from common.database.transaction import Database
     from common.policy.policy import Policy
     from response_svc.domain.user import User
-    from response_svc.ports import RequestQueue, ResultStore, UserStore
+    from response_svc.ports import EndWriter, RequestQueue, UserStore
 
 log = structlog.get_logger("response.execution")
 
@@ -65,7 +66,7 @@ class ExecutionContext:
     database: Database
     queue: RequestQueue
     users: UserStore
-    results: ResultStore
+    ends: EndWriter
     answering: Answering
     policy: CurrentPolicy
     worker: str
@@ -218,23 +219,17 @@ async def keep(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended)
 
 
 async def written(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended) -> str:
-    """One transaction: the request's new state and, when that is final, its result; `lost` if nothing was written."""
+    """The request's new state and, when that is final, its result; `lost` if nothing was written."""
     outcome = ended.outcome
-    async with context.database.transaction() as transaction:
-        connection = transaction.connection
-        if isinstance(outcome, RetryLater):
-            return "retry" if await context.queue.retry_later(connection, claimed, outcome) else "lost"
-        failure = outcome if isinstance(outcome, Failure) else None
-        if not await context.queue.finish(connection, claimed, failure=failure, query_params=ended.query_params):
-            return "lost"
-        if isinstance(outcome, Answer):
-            await context.results.add_answer(connection, claimed, outcome, execution_ms=ended.milliseconds)
-            return "completed"
-        executions = claimed.executions if ended.executed else claimed.executions - 1
-        await context.results.add_failure(
-            connection, claimed, outcome, execution_ms=ended.milliseconds, executions=executions
-        )
-        return outcome.reason.value
+    if isinstance(outcome, RetryLater):
+        async with context.database.transaction() as transaction:
+            later = await context.queue.retry_later(transaction.connection, claimed, outcome)
+        return "retry" if later else "lost"
+    executions = claimed.executions if ended.executed else claimed.executions - 1
+    end = FinalEnd(claimed, outcome, ended.milliseconds, executions, ended.query_params)
+    if not await context.ends.write(end):
+        return "lost"
+    return "completed" if isinstance(outcome, Answer) else outcome.reason.value
 
 
 async def give_back(context: ExecutionContext, claimed: ClaimedRequest) -> None:

@@ -18,8 +18,8 @@ from common.policy.index import AllowedIndex
 from common.policy.live import LivePolicy
 from common.policy.policy import Policy
 from response_svc.adapters.accounts import MasterAccounts
+from response_svc.adapters.end_writer import GroupedEndWriter
 from response_svc.adapters.queue import PostgresQueue
-from response_svc.adapters.results import PostgresResults
 from response_svc.adapters.users import PostgresUsers
 from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_users import UserContext
@@ -87,7 +87,7 @@ def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
         database=database,
         queue=PostgresQueue(),
         users=PostgresUsers(),
-        results=PostgresResults(),
+        ends=GroupedEndWriter(database),
         answering=Answering(NoCache(), engine),
         policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),
         worker="test",
