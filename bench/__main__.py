@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from bench import bundle, carrying, executing, importing_users, imports, loop, rate_limit, status, submitting
+from bench import (
+    bundle,
+    carrying,
+    executing,
+    importing_users,
+    imports,
+    large_answer,
+    loop,
+    rate_limit,
+    status,
+    submitting,
+)
 
 
 def main() -> None:
     """Runs them all; each can be run alone as `python -m bench.<name>`."""
-    for measurement in (bundle, imports, importing_users, submitting, rate_limit, executing, loop, carrying, status):
+    for measurement in (
+        bundle,
+        imports,
+        importing_users,
+        submitting,
+        rate_limit,
+        executing,
+        large_answer,
+        loop,
+        carrying,
+        status,
+    ):
         measurement.main()
 
 
