@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+import uvloop
 from elasticsearch import AsyncElasticsearch
 
 from bench.executing_mix import INDEX, bodies
@@ -69,4 +70,4 @@ async def main(searches: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1])))

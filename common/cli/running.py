@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
+import uvloop
 
 from common import logging
 from common.jobs.broker import make_broker
@@ -49,7 +50,8 @@ async def _serve(service: Service[Settings, App], settings: Settings, number: in
 def work(service: Service[Settings, App], settings: Settings) -> None:
     """Runs the service's jobs as they are woken."""
     logging.configure(settings, "worker")
-    asyncio.run(_work(service, settings))
+    # A sixth less processor time for an executed query than on the standard loop; for gRPC there was no difference.
+    uvloop.run(_work(service, settings))
 
 
 async def _work(service: Service[Settings, App], settings: Settings) -> None:
