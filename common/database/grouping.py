@@ -6,6 +6,7 @@ There is no timer: who comes alone does not wait. It spares a round trip to the 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -35,13 +36,16 @@ class Grouping(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         most_items: int,
-        most_size: int,
+        most_size: int = sys.maxsize,
+        unwanted: Callable[[Result], Awaitable[None]] | None = None,
     ) -> None:
         """`work` gives one result, or an error, for each item of a group, in order; what it raises is everybody's.
 
-        A group is full with `most_items`, or when its items' sizes reach `most_size`.
+        A group is full with `most_items`, or when its items' sizes reach `most_size`. `unwanted` takes the results of
+        those who left while their group was at work; it must not raise.
         """
         self._work = work
+        self._unwanted = unwanted
         self._most_items = most_items
         self._most_size = most_size
         self._waiting: deque[_Waiting[Item, Result]] = deque()
@@ -83,9 +87,10 @@ class Grouping(Generic[Item, Result]):
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting.
             outcomes = [error] * len(group)
         for waiting, outcome in zip(group, outcomes, strict=True):
-            if waiting.done.done():
-                continue
             if isinstance(outcome, Exception):
-                waiting.done.set_exception(outcome)
-            else:
+                if not waiting.done.done():
+                    waiting.done.set_exception(outcome)
+            elif not waiting.done.done():
                 waiting.done.set_result(outcome)
+            elif self._unwanted is not None:
+                await self._unwanted(outcome)

@@ -80,3 +80,19 @@ async def test_who_leaves_while_waiting_takes_the_item_along(work: Work) -> None
     assert await asyncio.gather(*first, stays) == [2, 6]
     await grouping.close()
     assert work.groups == [[1], [3]]
+
+
+async def test_the_result_of_who_left_while_it_was_made_is_given_back(work: Work) -> None:
+    given_back: list[int] = []
+
+    async def give_back(result: int) -> None:
+        given_back.append(result)
+
+    grouping: Grouping[int, int] = Grouping(work, most_items=3, unwanted=give_back)
+    (gone,) = await begin(grouping, 1)
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    work.gate.set()
+    await grouping.close()
+    assert given_back == [2]
