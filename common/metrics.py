@@ -68,3 +68,9 @@ RATE_LIMIT_LOCAL = Counter(
 RATE_LIMIT_REDIS_AWAY = Gauge(
     "airlock_rate_limit_redis_away", "1 while this process decides about limits without Redis.", registry=REGISTRY
 )
+ENGINE_CIRCUIT = Gauge(
+    "airlock_search_engine_circuit",
+    "How this worker process treats the search engine: 0 as usual (closed), 1 with fewer searches at once (slowed),"
+    " 2 with one search to try (half open), 3 not at all (open).",
+    registry=REGISTRY,
+)

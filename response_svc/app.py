@@ -44,7 +44,7 @@ from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.adapters.incoming_requests import PostgresIncomingRequests
 from response_svc.adapters.policy import PostgresProfileTypeUse, index_rows, profile_type_rows, setting_rows
-from response_svc.adapters.queue import PostgresQueue
+from response_svc.adapters.queue import INTERRUPTED, PostgresQueue
 from response_svc.adapters.replicated_tables import REPLICATED_TABLES, USERS
 from response_svc.adapters.users import PostgresUsers
 from response_svc.handlers.processing import ProcessingHandler
@@ -57,8 +57,10 @@ from response_svc.search.factory import make_engine
 from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_policy import PolicyContext
 from response_svc.usecases.change_users import UserContext
+from response_svc.usecases.claim_requests import Claims
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
+from response_svc.usecases.hold_lease import Interruptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
     from common.ratelimit.user_limits import UserLimits
-    from response_svc.ports import AnswerCache, CurrentPolicy, SearchEngine
+    from response_svc.ports import CurrentPolicy, SearchEngine
     from response_svc.settings import ResponseSettings
 
 CACHE_TIMEOUT_SECONDS = 0.5
@@ -142,6 +144,7 @@ async def build_app(
     policy = _policy(database, queue)
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings, auth.policy), _sinks(queue), keeping(settings))
+    execution = _execution(settings, batches, notices, Answering(cache, engine, settings.query_timeout), auth.policy)
     shared = shared_services(
         settings=settings,
         auth=auth,
@@ -167,7 +170,7 @@ async def build_app(
             *_policy_services(SearchPolicyParts(policy, engine, cache)),
             *shared,
         ],
-        executors=Executors(_execution(settings, batches, cache, engine, auth.policy), settings.worker_count),
+        executors=Executors(execution, settings.worker_count),
         users=users,
         policy=policy,
         engine=engine,
@@ -207,21 +210,35 @@ def _policy(database: Database, queue: JobQueue) -> PolicyContext:
 
 
 def _execution(
-    settings: ResponseSettings, batches: BatchContext, cache: AnswerCache, engine: SearchEngine, policy: CurrentPolicy
+    settings: ResponseSettings,
+    batches: BatchContext,
+    notices: Notices,
+    answering: Answering,
+    policy: CurrentPolicy,
 ) -> ExecutionContext:
+    queue = PostgresQueue()
+    lease = timedelta(seconds=settings.execution_lease_seconds)
+    interruptions = Interruptions()
+    notices.wake_on(INTERRUPTED, interruptions.wake)
     return ExecutionContext(
         database=batches.database,
-        queue=PostgresQueue(),
-        users=PostgresUsers(),
+        queue=queue,
+        claims=Claims(
+            batches.database,
+            queue,
+            PostgresUsers(),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            lease=lease,
+        ),
         ends=GroupedEndWriter(batches.database),
-        answering=Answering(cache, engine, timeout_seconds=settings.query_timeout),
+        answering=answering,
         policy=policy,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
         jitter=secrets.SystemRandom().random,
         steps=batches.steps,
         clock=batches.clock,
-        lease=timedelta(seconds=settings.execution_lease_seconds),
+        lease=lease,
         first_retry=timedelta(seconds=settings.retry_first_seconds),
+        interruptions=interruptions,
     )
 
 

@@ -111,6 +111,10 @@ class UserStore(Protocol):
         """The user with that id; with `lock`, held until the transaction ends."""
         ...
 
+    async def find_many(self, connection: AsyncConnection, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
+        """Those of the users that there are, by id."""
+        ...
+
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
         """The user of that name, which is folded as by `common.auth.names`."""
         ...
@@ -191,8 +195,22 @@ class RequestQueue(Protocol):
         """Puts requests whose executor has gone back into the queue and says how many."""
         ...
 
-    async def claim_best(self, connection: AsyncConnection, *, worker: str, lease: timedelta) -> ClaimedRequest | None:
-        """Claims the waiting request of the highest priority, of those the oldest; none is None."""
+    async def return_due_retries(self, connection: AsyncConnection) -> int:
+        """Puts requests whose pause is over back into the queue and says how many."""
+        ...
+
+    async def expire_waiting(self, connection: AsyncConnection, *, at: datetime, message: str, limit: int) -> int:
+        """Ends up to `limit` waiting requests whose time was over at `at`, and says how many."""
+        ...
+
+    async def claim(
+        self, connection: AsyncConnection, *, worker: str, lease: timedelta, wanted: int
+    ) -> Sequence[ClaimedRequest]:
+        """Claims up to `wanted` requests whose turn it is, each under a lease of its own.
+
+        Of the highest priority that waits: a user with the fewest executions under way, of those the next in the
+        circle, and of his the oldest.
+        """
         ...
 
     async def renew_lease(self, connection: AsyncConnection, claimed: ClaimedRequest, *, lease: timedelta) -> bool:

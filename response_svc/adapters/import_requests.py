@@ -9,6 +9,7 @@ from uuid import UUID
 from airlock.bundle.v1.record_pb2 import Cancellation, Record, Request
 
 from response_svc.adapters.copy_requests import copy_requests
+from response_svc.adapters.queue import notify_interrupted
 from transfer.errors import MalformedRecordError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ SELECT request_id, timestamptz 'epoch' + micros * interval '1 microsecond', %(ba
 FROM unnest(%(request_ids)b::uuid[], %(micros)b::bigint[]) AS row (request_id, micros)
 ON CONFLICT (request_id) DO NOTHING
 """
-# A running execution notices by its lease, which is taken away here.
+# A running execution notices by its lease, which is taken away here, and is told to look at once.
 CANCEL_NAMED = """
 UPDATE incoming_requests r
 SET status = 'cancelled', completed_at = now(), retry_at = NULL, lease_owner = NULL, lease_expires_at = NULL
@@ -144,7 +145,10 @@ class RequestsSink:
         await connection.exec_driver_sql(
             INSERT_CANCELLATIONS, {"batch": batch_id, "request_ids": ids, "micros": micros}
         )
-        self._cancelled += (await connection.exec_driver_sql(CANCEL_NAMED, {"request_ids": ids})).rowcount
+        cancelled = (await connection.exec_driver_sql(CANCEL_NAMED, {"request_ids": ids})).rowcount
+        if cancelled:
+            await notify_interrupted(connection)
+        self._cancelled += cancelled
         self._received_cancellations += len(ids)
         self._cancellations = []
 

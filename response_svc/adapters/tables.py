@@ -136,14 +136,23 @@ incoming_requests = Table(
     Index("idx_incoming_status", "status"),
     Index("idx_incoming_imported", text("imported_at DESC"), text("original_request_id DESC")),
     Index("idx_incoming_batch", "import_batch_id"),
-    # The queue itself: what waits, in the order in which it is to be executed.
+    # The queue itself: what may be executed now, by priority, and of each user the oldest first.
     Index(
-        "idx_incoming_priority",
+        "idx_incoming_queue",
         text("priority DESC"),
+        "user_id",
         "requested_at",
         "id",
-        postgresql_where=text("status IN ('pending', 'retry')"),
+        postgresql_where=text("status IN ('pending', 'retry') AND retry_at IS NULL"),
     ),
+    # What comes back into it, and what may run out of time there.
+    Index("idx_incoming_retry", "retry_at", postgresql_where=text("status = 'retry' AND retry_at IS NOT NULL")),
+    Index(
+        "idx_incoming_expiring",
+        "not_after",
+        postgresql_where=text("status IN ('pending', 'retry') AND not_after IS NOT NULL"),
+    ),
+    Index("idx_incoming_user", "user_id", text("imported_at DESC")),
     Index("idx_incoming_lease", "lease_expires_at", postgresql_where=text("status = 'processing'")),
 )
 

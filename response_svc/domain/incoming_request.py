@@ -15,6 +15,8 @@ MAX_RETRIES = 5
 MAX_RETRY_DELAY = timedelta(minutes=30)
 RETRY_FACTOR = 4
 MESSAGE_LIMIT_BYTES = 4096
+EXPIRED_WHILE_WAITING = "Its time was over before it could be executed; submit it again."
+EXPIRED_WHILE_RUNNING = "Its time was over while it was executed; submit it again with more time."
 
 
 class Status(StrEnum):

@@ -2,6 +2,7 @@
 
 EngineError
 ├── EngineUnavailableError    may pass: not reachable, overloaded, or its answer was garbage
+│   ├── EngineOverloadedError     the same because it has too much to do: it is to be asked by fewer at once
 │   └── SearchUnavailableError    the same for this one search or index; others may well be answered
 ├── EngineTimeoutError        may pass: no answer within the time
 ├── PartialResultError        may pass: some shards did not answer, and the request takes no partial answer
@@ -35,6 +36,8 @@ class EngineHealth:
     version: str
     healthy: bool
     detail: str
+    reachable: bool = True
+    """Whether it answers at all; one that is unwell may still answer most searches."""
 
 
 class EngineError(Exception):
@@ -54,6 +57,10 @@ class EngineUnavailableError(EngineError):
 
     may_pass = True
     engine_away = True
+
+
+class EngineOverloadedError(EngineUnavailableError):
+    """The engine takes no more searches for the moment."""
 
 
 class SearchUnavailableError(EngineUnavailableError):

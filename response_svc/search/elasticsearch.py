@@ -134,9 +134,10 @@ class ElasticsearchEngine:
         except NotPermittedError as error:
             # An account that may only search is what we ask for: being known is enough.
             healthy = await self._is_known()
-            return EngineHealth(NAME, "unknown", healthy=healthy, detail="reachable" if healthy else error.message)
+            detail = "reachable" if healthy else error.message
+            return EngineHealth(NAME, "unknown", healthy=healthy, detail=detail, reachable=healthy)
         except EngineError as error:
-            return EngineHealth(NAME, "unknown", healthy=False, detail=error.message)
+            return EngineHealth(NAME, "unknown", healthy=False, detail=error.message, reachable=False)
         status = str(health.get("status", "unknown"))
         detail = f"status {status}"
         return EngineHealth(NAME, await self._version(), healthy=status != "red", detail=detail)

@@ -8,6 +8,7 @@ import orjson
 
 from response_svc.search.answers import (
     EngineError,
+    EngineOverloadedError,
     EngineRefusedError,
     EngineTimeoutError,
     EngineUnavailableError,
@@ -19,6 +20,7 @@ from response_svc.search.answers import (
 _UNAUTHENTICATED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
+_TOO_MANY: Final = 429
 _TIMEOUTS: Final = frozenset({408, 504})
 _OVERLOADED: Final = frozenset({429, 502, 503})
 _SERVER_ERRORS: Final = 500
@@ -53,7 +55,8 @@ def error_of_status(status: int, body: object) -> EngineError:
     if status >= _SERVER_ERRORS and (status not in _OVERLOADED or kind == _ALL_SHARDS_FAILED):
         return SearchUnavailableError(f"the search engine cannot answer this search (status {status}); try again later")
     if status in _OVERLOADED:
-        return EngineUnavailableError(f"the search engine cannot answer now (status {status}); try again later")
+        unavailable = EngineOverloadedError if status == _TOO_MANY else EngineUnavailableError
+        return unavailable(f"the search engine cannot answer now (status {status}); try again later")
     if status == _NOT_FOUND:
         return NoSuchIndexError(f"the search engine refuses the search: {reason or 'no such index'}")
     return EngineRefusedError(f"the search engine refuses the search: {reason or f'status {status}'}")

@@ -9,7 +9,14 @@ from google.protobuf.message import DecodeError
 
 from common.errors import AirlockError
 from common.search.permitted import check_permitted, permitted_index
-from response_svc.domain.incoming_request import ClaimedRequest, Failure, FailureReason, bounded, is_expired
+from response_svc.domain.incoming_request import (
+    EXPIRED_WHILE_WAITING,
+    ClaimedRequest,
+    Failure,
+    FailureReason,
+    bounded,
+    is_expired,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +31,7 @@ NO_INDICES: Final = "no index is allowed yet; an administrator allows one with P
 def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, now: datetime) -> Search | Failure:
     """The search that may be executed, or why it may not, by this network's own tables alone."""
     if is_expired(claimed.not_after, now):
-        return Failure(FailureReason.EXPIRED, "Its time was over before it could be executed; submit it again.")
+        return Failure(FailureReason.EXPIRED, EXPIRED_WHILE_WAITING)
     if user is None:
         return refused("The Response Network knows no such user; an administrator there makes users.")
     if not user.is_active:

@@ -11,29 +11,31 @@ from typing import TYPE_CHECKING
 import structlog
 
 from common.batches.steps import Step
-from common.cancellation import cancel_and_wait
 from common.clock import now
 from common.search.emit import emit_body
+from response_svc.domain.circuit import Sign
 from response_svc.domain.incoming_request import (
+    EXPIRED_WHILE_RUNNING,
     MAX_RETRIES,
     Answer,
     ClaimedRequest,
     Failure,
     FailureReason,
-    FinalEnd,
     RetryLater,
     after_passing_fault,
     bounded,
 )
-from response_svc.ports import CurrentPolicy, UnstorableAnswerError
 from response_svc.search.answers import (
     EngineError,
+    EngineOverloadedError,
     EngineTimeoutError,
     PartialResultError,
     ResultTooLargeError,
 )
 from response_svc.usecases.answer_search import Answering, answer
 from response_svc.usecases.check_request import check_request
+from response_svc.usecases.hold_lease import Interruptions, under_lease
+from response_svc.usecases.keep_outcome import Ended, keep
 from transfer.bundle.limits import MAX_RESULT
 
 if TYPE_CHECKING:
@@ -41,72 +43,65 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from airlock.search.v1.search_pb2 import Search
+
     from common.database.transaction import Database
     from common.policy.policy import Policy
     from response_svc.domain.user import User
-    from response_svc.ports import EndWriter, RequestQueue, UserStore
+    from response_svc.ports import CurrentPolicy, EndWriter, RequestQueue
+    from response_svc.usecases.claim_requests import Claims
 
 log = structlog.get_logger("response.execution")
-
-RENEWALS_PER_LEASE = 3
 
 REASONS: dict[type[EngineError], FailureReason] = {
     EngineTimeoutError: FailureReason.TIMEOUT,
     PartialResultError: FailureReason.PARTIAL_RESULT,
     ResultTooLargeError: FailureReason.RESULT_TOO_LARGE,
 }
-UNSTORABLE = "The search engine's answer was no valid JSON."
 UNFORESEEN = "The execution failed in a way that was not foreseen; the log of the Response Network has it."
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """What execution works with. `worker` names this process, `jitter` gives random numbers in [0, 1)."""
+    """What execution works with. `jitter` gives random numbers in [0, 1)."""
 
     database: Database
     queue: RequestQueue
-    users: UserStore
+    claims: Claims
     ends: EndWriter
     answering: Answering
     policy: CurrentPolicy
-    worker: str
     jitter: Callable[[], float]
     steps: Callable[[Step], None]
     lease: timedelta = timedelta(seconds=60)
     first_retry: timedelta = timedelta(seconds=5)
     clock: Callable[[], datetime] = field(default=now)
+    interruptions: Interruptions = field(default_factory=Interruptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What became of one claim: `completed`, a failure's reason, `retry`, or `lost` when another ended the request."""
+    """What became of one claim: `completed`, a failure's reason, `retry`, or `lost` when another ended the request.
+
+    `sign` is what it told of the search engine.
+    """
 
     request_id: UUID
     outcome: str
-    engine_away: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How an execution ended, before it is written. `executed` is False for a request that never got that far."""
-
-    outcome: Answer | Failure | RetryLater
-    milliseconds: int = 0
-    query_params: bytes | None = None
-    executed: bool = True
-    engine_away: bool = False
+    sign: Sign | None = None
 
 
 async def execute_next(context: ExecutionContext) -> Execution | None:
     """Claims and ends one request; None when none waits. What it was doing is taken up again if the process dies."""
-    claimed, user = await claim(context)
-    if claimed is None:
+    claim = await context.claims.next()
+    if claim is None:
         return None
+    claimed = claim.request
     context.steps(Step.EXECUTE_CLAIMED)
     try:
-        ended = await under_lease(context, claimed, user)
+        ended = await under_lease(context, claimed, execute(context, claimed, claim.user))
     except asyncio.CancelledError:
-        await asyncio.shield(give_back(context, claimed))
+        await asyncio.shield(context.claims.give_back(claimed))
         raise
     context.steps(Step.EXECUTE_ANSWERED)
     outcome = await keep(context, claimed, ended) if ended is not None else "lost"
@@ -118,41 +113,7 @@ async def execute_next(context: ExecutionContext) -> Execution | None:
         outcome=outcome,
         duration_ms=ended.milliseconds if ended is not None else None,
     )
-    return Execution(claimed.request_id, outcome, engine_away=ended is not None and ended.engine_away)
-
-
-async def claim(context: ExecutionContext) -> tuple[ClaimedRequest | None, User | None]:
-    """The best waiting request under a fresh lease, and the user who asks."""
-    async with context.database.transaction() as transaction:
-        connection = transaction.connection
-        claimed = await context.queue.claim_best(connection, worker=context.worker, lease=context.lease)
-        user = await context.users.find(connection, claimed.user_id) if claimed is not None else None
-    return claimed, user
-
-
-async def under_lease(context: ExecutionContext, claimed: ClaimedRequest, user: User | None) -> Ended | None:
-    """Executes while the lease is renewed; None once it is lost or the request was cancelled."""
-    work = asyncio.create_task(execute(context, claimed, user))
-    pause = context.lease.total_seconds() / RENEWALS_PER_LEASE
-    try:
-        while True:
-            done, _ = await asyncio.wait({work}, timeout=pause)
-            if done:
-                return work.result()
-            if not await renewed(context, claimed):
-                return None
-    finally:
-        await cancel_and_wait(work)
-
-
-async def renewed(context: ExecutionContext, claimed: ClaimedRequest) -> bool:
-    """Whether the request is still ours. A database that is away for a moment does not decide it."""
-    try:
-        async with context.database.transaction() as transaction:
-            return await context.queue.renew_lease(transaction.connection, claimed, lease=context.lease)
-    except Exception:
-        log.warning("lease_not_renewed", exc_info=True)
-        return True
+    return Execution(claimed.request_id, outcome, ended.sign if ended is not None else None)
 
 
 async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User | None) -> Ended:
@@ -162,28 +123,50 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
         return Ended(Failure(FailureReason.ENGINE_ERROR, message), executed=False)
     started = time.monotonic()
     outcome: Answer | Failure | RetryLater
-    query_params, engine_away = None, False
+    query_params, sign = None, None
     try:
         policy = context.policy.current
         search = check_request(claimed, user, policy, context.clock())
         if isinstance(search, Failure):
             return Ended(search, executed=False)
         query_params = emit_body(search)
-        outcome = await answer(
-            context.answering,
-            claimed.index,
-            search,
-            max_bytes=longest_answer(policy, user),
-            accept_partial=claimed.accept_partial,
-        )
+        outcome = await answer_in_time(context, claimed, search, max_bytes=longest_answer(policy, user))
+        sign = Sign.ANSWERED if isinstance(outcome, Answer) and not outcome.cache_hit else None
     except EngineError as error:
         outcome = after_engine_error(context, claimed, error)
-        engine_away = error.engine_away
+        sign = sign_of(error)
     except Exception:
         log.exception("execution_failed", incoming_request_id=str(claimed.request_id))
         outcome = after_fault(context, claimed, FailureReason.ENGINE_ERROR, UNFORESEEN)
     milliseconds = round((time.monotonic() - started) * 1000)
-    return Ended(outcome, milliseconds, query_params, engine_away=engine_away)
+    return Ended(outcome, milliseconds, query_params, sign=sign)
+
+
+async def answer_in_time(
+    context: ExecutionContext, claimed: ClaimedRequest, search: Search, *, max_bytes: int
+) -> Answer | Failure:
+    """The answer, or that the request's own time was over before it came. Raises EngineError."""
+    left = (claimed.not_after - context.clock()).total_seconds() if claimed.not_after is not None else None
+    try:
+        async with asyncio.timeout(left) as over:
+            return await answer(
+                context.answering, claimed.index, search, max_bytes=max_bytes, accept_partial=claimed.accept_partial
+            )
+    except TimeoutError:
+        if not over.expired():
+            raise
+        return Failure(FailureReason.EXPIRED, EXPIRED_WHILE_RUNNING)
+
+
+def sign_of(error: EngineError) -> Sign | None:
+    """What an error tells of the engine as a whole; None for one of this search or its index alone."""
+    if isinstance(error, EngineOverloadedError):
+        return Sign.OVERLOADED
+    if error.engine_away:
+        return Sign.AWAY
+    if isinstance(error, EngineTimeoutError):
+        return Sign.LATE
+    return None if error.may_pass else Sign.ANSWERED
 
 
 def longest_answer(policy: Policy, user: User | None) -> int:
@@ -207,32 +190,3 @@ def after_fault(
     return after_passing_fault(
         reason, message, executions=claimed.executions, first_delay=context.first_retry, jitter=context.jitter()
     )
-
-
-async def keep(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended) -> str:
-    """Writes the end in one transaction, if the lease still holds, and names it."""
-    try:
-        return await written(context, claimed, ended)
-    except UnstorableAnswerError:
-        failure = Failure(FailureReason.ENGINE_ERROR, UNSTORABLE)
-        return await written(context, claimed, Ended(failure, ended.milliseconds, ended.query_params))
-
-
-async def written(context: ExecutionContext, claimed: ClaimedRequest, ended: Ended) -> str:
-    """The request's new state and, when that is final, its result; `lost` if nothing was written."""
-    outcome = ended.outcome
-    if isinstance(outcome, RetryLater):
-        async with context.database.transaction() as transaction:
-            later = await context.queue.retry_later(transaction.connection, claimed, outcome)
-        return "retry" if later else "lost"
-    executions = claimed.executions if ended.executed else claimed.executions - 1
-    end = FinalEnd(claimed, outcome, ended.milliseconds, executions, ended.query_params)
-    if not await context.ends.write(end):
-        return "lost"
-    return "completed" if isinstance(outcome, Answer) else outcome.reason.value
-
-
-async def give_back(context: ExecutionContext, claimed: ClaimedRequest) -> None:
-    """Returns the request to the queue at once, for a worker that is told to stop."""
-    async with context.database.transaction() as transaction:
-        await context.queue.give_back(transaction.connection, claimed)

@@ -23,6 +23,7 @@ from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.users import PostgresUsers
 from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_users import UserContext
+from response_svc.usecases.claim_requests import Claims
 from response_svc.usecases.execute_next import ExecutionContext
 from sandbox.migrated import SERVICE, migrated_database
 from tests.integration.response_svc.world import Arrivals, FakeEngine, FixedPolicy, NoCache
@@ -83,14 +84,14 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
     """Execution of requests that may ask the index `cities`."""
+    queue = PostgresQueue()
     return ExecutionContext(
         database=database,
-        queue=PostgresQueue(),
-        users=PostgresUsers(),
+        queue=queue,
+        claims=Claims(database, queue, PostgresUsers(), worker="test", lease=timedelta(seconds=60)),
         ends=GroupedEndWriter(database),
         answering=Answering(NoCache(), engine),
         policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),
-        worker="test",
         jitter=lambda: 0.5,
         steps=no_steps,
     )

@@ -28,12 +28,12 @@ async def claimed(
 ) -> list[ClaimedRequest]:
     user = await make_user(user_context)
     await arrivals.arrive(*(question(user) for _ in range(count)))
-    claims = []
+    claims: list[ClaimedRequest] = []
     for _ in range(count):
         async with database.transaction() as transaction:
-            one = await PostgresQueue().claim_best(transaction.connection, worker="w", lease=timedelta(seconds=60))
-        assert one is not None
-        claims.append(one)
+            claims += await PostgresQueue().claim(
+                transaction.connection, worker="w", lease=timedelta(seconds=60), wanted=1
+            )
     return claims
 
 

@@ -11,7 +11,6 @@ from response_svc.search.answers import (
     EngineAnswer,
     EngineRefusedError,
     EngineTimeoutError,
-    EngineUnavailableError,
     PartialResultError,
     ResultTooLargeError,
     SearchUnavailableError,
@@ -65,15 +64,6 @@ async def test_a_fault_that_passes_leads_to_the_answer(
     await rows(database, "UPDATE incoming_requests SET retry_at = now()")
     assert await run(execution) == "completed"
     assert await state(database, id_of(asked)) == ("completed", 1)
-
-
-async def test_an_engine_that_is_away_does_not_use_up_every_requests_attempts(
-    execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
-) -> None:
-    user = await make_user(user_context)
-    await arrivals.arrive(*(question(user, minute=minute) for minute in range(5)))
-    engine.prepared = [EngineUnavailableError("The engine cannot be reached.")] * 5
-    assert await Executors(execution, 1).run() == {"retry": 1}
 
 
 async def test_an_index_that_cannot_be_searched_keeps_no_other_request_waiting(

@@ -19,7 +19,7 @@ from common.rpc.caller import current_caller
 from response_svc.adapters.import_requests import requests_sinks
 from response_svc.domain.incoming_request import Kept
 from response_svc.domain.user import NewUser, User
-from response_svc.search.answers import EngineAnswer, EngineHealth, NoSuchIndexError
+from response_svc.search.answers import EngineAnswer, EngineHealth, EngineUnavailableError, NoSuchIndexError
 from response_svc.usecases.change_users import UserContext, create_user
 from response_svc.usecases.execute_next import execute_next
 
@@ -38,7 +38,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FakeEngine:
-    """A search engine that gives the prepared answers or errors in turn, and then one good answer for ever."""
+    """A search engine that gives the prepared answers or errors in turn, and then one good answer for ever.
+
+    While it is `away` it gives nothing.
+    """
 
     def __init__(self, *prepared: EngineAnswer | Exception) -> None:
         self.prepared = list(prepared)
@@ -46,6 +49,9 @@ class FakeEngine:
         self.longest: list[int] = []
         self.asked: list[tuple[str, Search]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.away = False
+        self.check_says_reachable = True
+        self.checks = 0
 
     async def search(
         self, index: str, search: Search, *, timeout_seconds: float, max_bytes: int, accept_partial: bool
@@ -55,6 +61,8 @@ class FakeEngine:
         self.asked.append((index, search))
         if self.meanwhile is not None:
             await self.meanwhile()
+        if self.away:
+            raise EngineUnavailableError("The engine cannot be reached.")
         following = self.prepared.pop(0) if self.prepared else EngineAnswer(BODY, took_ms=3, hit_count=1)
         if isinstance(following, Exception):
             raise following
@@ -67,7 +75,9 @@ class FakeEngine:
         return mapping
 
     async def check(self) -> EngineHealth:
-        return EngineHealth("fake", "1", healthy=True, detail="always there")
+        self.checks += 1
+        reachable = self.check_says_reachable and not self.away
+        return EngineHealth("fake", "1", healthy=reachable, detail="a fake", reachable=reachable)
 
     async def close(self) -> None:
         return None
