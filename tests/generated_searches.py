@@ -55,7 +55,7 @@ WORDS: Final[Mapping[str, Sequence[str]]] = {
     "format": DATE_FORMATS,
     "fuzziness": ("AUTO", "AUTO:2,5", "0", "1", "2"),
     "minimum_should_match": ("0", "1", "-1", "75%", "-25%", "2<-25%", "2 < 75% 9<-3", "100"),
-    "offset": ("+6h", "-1d", "0", "5000ms", "30m"),
+    "offset": ("+6h", "-1d", "0ms", "5000ms", "30m"),
     "time_zone": ("+03:30", "-08:00", "Z", "UTC", "Asia/Tehran", "America/New_York"),
     "unmapped_type": ("long", "double", "date", "keyword", "boolean"),
 }

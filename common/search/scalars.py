@@ -131,9 +131,11 @@ def _unquoted(value: Json) -> str:
 
 def _read_text(field: FieldShape, value: Json) -> str:
     if isinstance(value, str):
-        # Elasticsearch takes `auto` for `AUTO`; the rule of the field knows only the latter.
-        return value.upper() if field.name == "fuzziness" else value
+        # Elasticsearch takes `auto` for `AUTO`, and a nought without a unit; the rules know only the longer forms.
+        if field.name == "fuzziness":
+            return value.upper()
+        return "0ms" if value == "0" and field.name == "offset" else value
     if field.name in NUMBER_AS_TEXT and isinstance(value, int) and not isinstance(value, bool):
-        # A number alone moves the buckets of a date_histogram by milliseconds.
+        # A number alone moves the buckets of a date_histogram by so many milliseconds.
         return f"{value}ms" if field.name == "offset" else str(value)
     raise WrongValueError(f"must be a string, not {kind_of(value)}")
