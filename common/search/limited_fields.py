@@ -48,14 +48,8 @@ _BY_PREFIX: Final = frozenset({MULTI_MATCH_TYPE_BOOL_PREFIX, MULTI_MATCH_TYPE_PH
 
 def limit_of(field: FieldShape) -> str | None:
     """The limit of a field, or None."""
-    try:
-        return _limits[field]
-    except KeyError:
-        key = (field.owner, field.name)
-        return _limits.setdefault(field, COUNTED.get(key) or MEASURED.get(key))
-
-
-_limits: Final[dict[FieldShape, str | None]] = {}
+    key = (field.owner, field.name)
+    return COUNTED.get(key) or MEASURED.get(key)
 
 
 def beyond_limit(field: FieldShape, value: Any, allowed: int) -> str | None:  # noqa: ANN401 # Whatever a field can hold.

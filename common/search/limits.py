@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from common.errors import FieldViolation, QueryLimitError
 from common.search.body import MAX_BODY_BYTES
 from common.search.bucket_count import DEFAULT_SIZE, most_buckets
-from common.search.kind import AGGREGATION, ALL_KINDS, MATCH_ALL, clause_kind
+from common.search.kind import AGGREGATION, ALL_KINDS, MATCH_ALL
 from common.search.limited_fields import beyond_limit, limit_of, unsaid_expansions
 from common.search.patterns import wildcards_in
-from common.search.rules import broken_rules, broken_text, check_messages
+from common.search.rules import broken_text, broken_together, check_messages, field_rule
 from common.search.violations import Path, Violations, render
-from common.search.walk import Visited, texts_of, walk
+from common.search.walk import SCALAR, Visited, texts_of, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airlock.search.v1.search_pb2 import Search
+
+    from common.search.shapes import FieldShape
 
 __all__ = ["DEFAULT_SIZE", "QueryLimits", "check_search"]
 
@@ -90,7 +94,7 @@ def _check_each(search: Search, limits: QueryLimits, violations: Violations) -> 
                 _refuse("max_clauses", limits.max_clauses, (), "holds too many query clauses")
             if visited.query_depth > limits.max_depth:
                 _refuse("max_depth", limits.max_depth, visited.path, "is nested too deeply")
-            _check_kind(clause_kind(visited.message), visited, limits)
+            _check_kind(visited.fields[0][0].name if visited.fields else None, visited, limits)
         elif kind == "Aggregation":
             aggregations += 1
             if aggregations > limits.max_aggregations:
@@ -99,7 +103,7 @@ def _check_each(search: Search, limits: QueryLimits, violations: Violations) -> 
                 _refuse("max_aggregation_depth", limits.max_aggregation_depth, visited.path, "is nested too deeply")
             _check_kind(AGGREGATION, visited, limits)
         _check_fields(visited, limits, violations)
-        for path, reason in broken_rules(visited):
+        for path, reason in broken_together(visited):
             violations.add(path, reason)
         found.append(visited)
     return found
@@ -111,22 +115,48 @@ def _check_kind(kind: str | None, visited: Visited, limits: QueryLimits) -> None
         _refuse("allowed_kinds", allowed, visited.path, f"is of the kind {kind}, which you may not use")
 
 
+class _Plan(NamedTuple):
+    """What is looked at in a field: its limit, its own rule, and whether it holds texts."""
+
+    limit: str | None
+    rule: Callable[[Any], str | None] | None
+    texts: bool
+
+
+_plans: Final[dict[FieldShape, _Plan | None]] = {}
+
+
+def _plan_of(field: FieldShape) -> _Plan | None:
+    """The same for each search; None where there is nothing to look at."""
+    plan = _Plan(limit_of(field), field_rule(field), field.message == SCALAR or (field.is_text and not field.message))
+    return _plans.setdefault(field, plan if any(plan) else None)
+
+
 def _check_fields(visited: Visited, limits: QueryLimits, violations: Violations) -> None:
     for field, value in visited.fields:
-        limit = limit_of(field)
-        if limit is not None and (reason := beyond_limit(field, value, allowed := getattr(limits, limit))) is not None:
-            _refuse(limit, allowed, visited.path_of(field), reason)
-        for place, text in texts_of(field, value):
-            if len(text) > limits.max_string_length:
-                _refuse("max_string_length", limits.max_string_length, (*visited.path, *place), "is too long")
-            if (defect := broken_text(text)) is not None:
-                violations.add((*visited.path, *place), defect)
+        plan = _plans[field] if field in _plans else _plan_of(field)
+        if plan is None:
+            continue
+        if plan.limit and (beyond := beyond_limit(field, value, allowed := getattr(limits, plan.limit))):
+            _refuse(plan.limit, allowed, visited.path_of(field), beyond)
+        if plan.rule and (defect := plan.rule(value)):
+            violations.add(visited.path_of(field), defect)
+        if plan.texts:
+            _check_texts(visited, field, value, limits, violations)
     if visited.shape.name in _PATTERNS:
         _check_pattern(visited, limits)
     expansions = unsaid_expansions(visited)
     if expansions > limits.max_expansions:
         reason = f"says no max_expansions, for which {expansions} counts"
         _refuse("max_expansions", limits.max_expansions, visited.path, reason)
+
+
+def _check_texts(visited: Visited, field: FieldShape, value: Any, limits: QueryLimits, violations: Violations) -> None:  # noqa: ANN401 # Whatever a field can hold.
+    for place, text in texts_of(field, value):
+        if len(text) > limits.max_string_length:
+            _refuse("max_string_length", limits.max_string_length, (*visited.path, *place), "is too long")
+        if (defect := broken_text(text)) is not None:
+            violations.add((*visited.path, *place), defect)
 
 
 def _check_pattern(visited: Visited, limits: QueryLimits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import protovalidate
@@ -18,52 +19,67 @@ if TYPE_CHECKING:
 
     from airlock.search.v1.search_pb2 import Search
 
-    from common.search.shapes import FieldShape
+    from common.search.shapes import EnumShape, FieldShape
     from common.search.violations import Path, Violations
     from common.search.walk import Visited
 
     Broken = Iterator[tuple[Path, str]]
     Rule = Callable[[Visited], Broken]
+    FieldRule = Callable[[Any], str | None]
 
 MAX_NAME: Final = 256
 """Characters of a field's or an aggregation's name."""
 MAX_FLOAT: Final = 3.4028234663852886e38
 MAX_INT: Final = 2**31 - 1
-_INTS: Final = frozenset({"prefix_length", "slop"})
 _AUTO: Final = re.compile(r"AUTO:(\d{1,9}),(\d{1,9})", re.ASCII)
 _RULES: Final[Mapping[str, Rule]] = {**CLAUSE_RULES, **AGGREGATION_RULES, **HIGHLIGHT_RULES}
 _ZERO: Final = "holds a zero character, which the database cannot keep"
 
 
-def broken_rules(visited: Visited) -> Broken:
-    """The rules of our own that one message breaks."""
-    for field, value in visited.fields:
-        yield from broken_field(visited, field, value)
+def broken_together(visited: Visited) -> Broken:
+    """The rules of our own that a message breaks by several of its fields, or by what they mean."""
     rule = _RULES.get(visited.shape.name)
-    if rule is not None:
-        yield from rule(visited)
+    return rule(visited) if rule is not None else iter(())
 
 
-def broken_field(visited: Visited, field: FieldShape, value: Any) -> Broken:  # noqa: ANN401 # Whatever a field can hold.
-    """What a field breaks by itself, whatever its message says besides; its texts are looked at elsewhere."""
+def field_rule(field: FieldShape) -> FieldRule | None:
+    """What tells how the value of one field is broken by itself, if anything does; texts are looked at elsewhere."""
     if field.enum is not None:
-        if value not in field.enum.by_number:
-            yield visited.path_of(field), f"must be one of {', '.join(field.enum.by_word)}"
-    elif field.is_map:
-        for name in value:
-            if not 0 < len(name) <= MAX_NAME or "\0" in name:
-                reason = f"has a name that is empty, longer than {MAX_NAME} characters, or holds a zero character"
-                yield visited.path_of(field), reason
-    elif field.name == "boost":
-        if value > MAX_FLOAT:
-            yield visited.path_of(field), "is beyond what a float holds"
-        elif math.copysign(1, value) < 0:
-            yield visited.path_of(field), "is negative; a boost between 0 and 1 lowers a score"
-    elif field.name in _INTS:
-        if value > MAX_INT:
-            yield visited.path_of(field), f"must be at most {MAX_INT}"
-    elif field.name == "fuzziness" and (bounds := _AUTO.fullmatch(value)) and int(bounds[1]) > int(bounds[2]):
-        yield visited.path_of(field), "must name the smaller length first"
+        return partial(_unknown_word, field.enum)
+    return _broken_name if field.is_map else _FIELD_RULES.get(field.name)
+
+
+def _unknown_word(enum: EnumShape, value: int) -> str | None:
+    return None if value in enum.by_number else f"must be one of {', '.join(enum.by_word)}"
+
+
+def _broken_name(entries: Mapping[str, Any]) -> str | None:
+    for name in entries:
+        if not 0 < len(name) <= MAX_NAME or "\0" in name:
+            return f"has a name that is empty, longer than {MAX_NAME} characters, or holds a zero character"
+    return None
+
+
+def _broken_boost(value: float) -> str | None:
+    if value > MAX_FLOAT:
+        return "is beyond what a float holds"
+    return "is negative; a boost between 0 and 1 lowers a score" if math.copysign(1, value) < 0 else None
+
+
+def _broken_count(value: int) -> str | None:
+    return f"must be at most {MAX_INT}" if value > MAX_INT else None
+
+
+def _broken_fuzziness(value: str) -> str | None:
+    bounds = _AUTO.fullmatch(value)
+    return "must name the smaller length first" if bounds and int(bounds[1]) > int(bounds[2]) else None
+
+
+_FIELD_RULES: Final[Mapping[str, FieldRule]] = {
+    "boost": _broken_boost,
+    "fuzziness": _broken_fuzziness,
+    "prefix_length": _broken_count,
+}
 
 
 def broken_text(text: str) -> str | None:

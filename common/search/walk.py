@@ -18,7 +18,8 @@ Fields: TypeAlias = Any
 
 Inner: TypeAlias = "tuple[Fields, MessageShape, Path, int, int]"
 
-_SCALAR = "Scalar"
+SCALAR = "Scalar"
+"""The message that is a value; nothing goes into it."""
 
 
 class Visited(NamedTuple):
@@ -45,7 +46,7 @@ class Visited(NamedTuple):
 
 def texts_of(field: FieldShape, value: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 # Whatever a field can hold.
     """The strings of one field, each with the steps that lead to it from its message."""
-    if field.message == _SCALAR:
+    if field.message == SCALAR:
         if not field.repeated:
             yield field.place, value.string_value
             return
@@ -68,7 +69,7 @@ def walk(root: Message) -> Iterator[Visited]:
         fields = [(by_name[descriptor.name], value) for descriptor, value in message.ListFields()]
         below: list[Inner] = []
         for field, value in fields:
-            if field.message and field.message != _SCALAR:
+            if field.message and field.message != SCALAR:
                 inner = shape_of(field.message)
                 depths = (queries + (field.message == "Query"), aggregations + (field.message == "Aggregation"))
                 below.extend((part, inner, place, *depths) for place, part in _inner(field, value, path))
