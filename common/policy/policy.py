@@ -28,16 +28,18 @@ class Policy:
 
     def number(self, key: str) -> int:
         """The whole number that the setting `key` has now."""
-        return int(self._value(key))
+        return int(self.value(key))
 
     def switch(self, key: str) -> bool:
         """Whether the setting `key` is on now."""
-        return bool(self._value(key))
+        return bool(self.value(key))
+
+    def value(self, key: str) -> SettingValue:
+        """What the setting `key` has now, of its own type."""
+        found = self.values.get(key)
+        return SETTINGS[key].default if found is None else found
 
     def limits_of(self, own: UserLimits, profile_type: str) -> EffectiveLimits:
         """What counts for a user of that profile type; his own limits while the profile type is not known."""
         profile = self.profile_types.get(profile_type)
         return effective(own, profile.limits if profile is not None else None)
-
-    def _value(self, key: str) -> SettingValue:
-        return self.values.get(key, SETTINGS[key].default)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from airlock.search.v1.search_pb2 import Search
 
 from common.search import strict_json
+from common.search.advice import advice_for
 from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value
-from common.search.shapes import SUCCESSORS, FieldShape, MessageShape, shape_of
-from common.search.short_forms import IRREGULAR, Fields
-from common.search.violations import Path, Violations, did_you_mean, shown
+from common.search.shapes import FieldShape, MessageShape, shape_of
+from common.search.short_forms import Fields, irregular, read_scalars
+from common.search.violations import Path, Violations, shown
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -74,21 +75,25 @@ class BodyReader:
             # Before anything is made of them: a body has room for a hundred thousand.
             if isinstance(value, list | dict) and not field.keyed_by_one_field:
                 check_count(field, len(value))
-            irregular = IRREGULAR.get(field.message)
-            if irregular is not None:
-                irregular(self, message, field, value, path)
-            elif field.is_map:
-                self._read_map(getattr(message, field.name), field, value, path)
-            elif field.repeated:
-                self._read_list(getattr(message, field.name), field, value, path)
-            elif field.message:
-                inner: Message = getattr(message, field.name)
-                inner.SetInParent()
-                self.read_message(inner, shape_of(field.message), value, path)
-            else:
-                setattr(message, field.name, read_field_value(field, value))
+            read = irregular(field) or BodyReader.read_regular
+            read(self, message, field, value, path)
         except WrongValueError as wrong:
             self.violations.add(path, str(wrong))
+
+    def read_regular(self, message: Message, field: FieldShape, value: Json, path: Path) -> None:
+        """Sets a field whose JSON is shaped like it; raises WrongValueError."""
+        if field.is_map:
+            self._read_map(getattr(message, field.name), field, value, path)
+        elif field.message == "Scalar":
+            read_scalars(self, message, field, value, path)
+        elif field.repeated:
+            self._read_list(getattr(message, field.name), field, value, path)
+        elif field.message:
+            inner: Message = getattr(message, field.name)
+            inner.SetInParent()
+            self.read_message(inner, shape_of(field.message), value, path)
+        else:
+            setattr(message, field.name, read_field_value(field, value))
 
     def _read_map(self, entries: Fields, field: FieldShape, value: Json, path: Path) -> None:
         if not isinstance(value, dict):
@@ -116,9 +121,7 @@ class BodyReader:
         if self.violations.full:
             self.violations.add(path, "")
             return
-        successor = SUCCESSORS.get(shape.name, {}).get(key)
-        advice = f"write {successor}" if successor else did_you_mean(key, shape.by_key)
-        self.violations.add((*path, key), f"is not a key that Airlock carries here; {advice}")
+        self.violations.add((*path, key), f"is not a key that Airlock carries here; {advice_for(shape, key)}")
 
     def _check_one(self, shape: MessageShape, seen: set[str], path: Path) -> None:
         found = sorted(shape.exactly_one_of & seen)

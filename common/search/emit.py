@@ -13,7 +13,7 @@ from common.search.shapes import FieldShape, shape_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airlock.search.v1.aggregation_pb2 import BucketOrder
+    from airlock.search.v1.aggregation_pb2 import BucketOrder, FiltersAggregation
     from airlock.search.v1.query_pb2 import TermsQuery
     from airlock.search.v1.search_pb2 import Search, Sort, SourceFilter, TrackTotalHits
     from google.protobuf.message import Message
@@ -31,10 +31,10 @@ def emit_body(search: Search) -> bytes:
 
 def search_tree(message: Message) -> dict[str, Tree]:
     """The JSON object of a search, a query, an aggregation or any part of them that is an object."""
-    shape = shape_of(message.DESCRIPTOR.name)
+    by_name = shape_of(message.DESCRIPTOR.name).by_name
     tree: dict[str, Tree] = {}
     for descriptor, value in message.ListFields():
-        field = shape.by_name[descriptor.name]
+        field = by_name[descriptor.name]
         tree[field.json_name] = _field_tree(field, value)
     return tree
 
@@ -51,8 +51,8 @@ def _map_tree(field: FieldShape, entries: Mapping[str, Any]) -> Tree:
     tree: dict[str, Tree] = {}
     for key in sorted(entries):
         tree[key] = _value_tree(field, entries[key])
-        if field.message == "TermsQuery" and entries[key].HasField("boost"):
-            tree["boost"] = entries[key].boost
+        if field.message == "TermsQuery":
+            tree |= _beside_terms(entries[key])
     return tree
 
 
@@ -90,12 +90,27 @@ def _order_tree(order: BucketOrder) -> Tree:
 
 
 def _terms_tree(terms: TermsQuery) -> Tree:
-    """The values alone; the boost stands beside the field's name."""
+    """The values alone."""
     return [scalar_value(value) for value in terms.values]
+
+
+def _beside_terms(terms: Any) -> dict[str, Tree]:  # noqa: ANN401 # A TermsQuery, whose options the tables name.
+    """What stands beside the field's name, which is whatever is no value."""
+    options = shape_of("TermsQuery").by_key.values()
+    return {option.json_name: getattr(terms, option.name) for option in options if terms.HasField(option.name)}
+
+
+def _filters_tree(filters: FiltersAggregation) -> Tree:
+    """Filters without names stand in the place of the named ones."""
+    options = search_tree(filters)
+    if "anonymous" in options:
+        options = {"filters": options.pop("anonymous"), **options}
+    return options
 
 
 _IRREGULAR: Final[dict[str, Callable[[Any], Tree]]] = {
     "BucketOrder": _order_tree,
+    "FiltersAggregation": _filters_tree,
     "Scalar": scalar_value,
     "Sort": _sort_tree,
     "SourceFilter": _source_tree,

@@ -15,7 +15,9 @@ from common.search.field_types import (
     METADATA,
     OBJECTS,
     OPEN,
+    OPTION_TAKES,
     REFUSED_BY_AGGREGATION,
+    REFUSED_BY_OPTION,
     REFUSED_BY_QUERY,
     REFUSED_BY_SORT,
     SORT_KEYS,
@@ -23,6 +25,7 @@ from common.search.field_types import (
 from common.search.field_uses import AGGREGATION, SORT, field_uses
 from common.search.field_values import wrong_value
 from common.search.violations import Violations, shown
+from common.search.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from common.policy.index import AllowedIndex
     from common.search.field_uses import FieldUse
+    from common.search.walk import Visited
 
 # Comparing with thousands of names costs milliseconds each time.
 _ADVISED_NAMES: Final = 3
@@ -39,16 +43,17 @@ _SHOWN_NAMES: Final = 12
 _LONGEST_COMPARED: Final = 64
 
 
-def check_fields(search: Search, index: AllowedIndex) -> None:
+def check_fields(search: Search, index: AllowedIndex, messages: Iterable[Visited] | None = None) -> None:
     """Raises QueryInvalidError for fields that `index` does not have or that cannot be asked so.
 
-    An index whose fields are not known yet is not looked at: the engine decides.
+    An index whose fields are not known yet is not looked at: the engine decides. Whoever has walked the search already
+    hands over its `messages`.
     """
     if not index.fields:
         return
     violations = Violations()
     unknown = 0
-    for use in field_uses(search):
+    for use in field_uses(walk(search) if messages is None else messages):
         field_type = index.fields.get(use.name)
         if field_type is None:
             if not _may_be_unknown(use, index.fields):
@@ -58,11 +63,21 @@ def check_fields(search: Search, index: AllowedIndex) -> None:
         elif field_type in _refused_types(use):
             violations.add(use.path, _refusal(use, field_type, index.fields))
         else:
-            for path, value in use.values:
-                defect = wrong_value(field_type, value)
-                if defect is not None:
-                    violations.add(path, f"{defect} ({shown(use.name)} is of the type {field_type})")
+            _check_use(use, field_type, violations)
     violations.raise_if_any()
+
+
+def _check_use(use: FieldUse, field_type: str, violations: Violations) -> None:
+    """The values that a field is asked for, and the options with which."""
+    for path, value, way in use.values:
+        defect = wrong_value(field_type, value, way)
+        if defect is not None:
+            violations.add(path, f"{defect} ({shown(use.name)} is of the type {field_type})")
+    for option in use.options:
+        if field_type in REFUSED_BY_OPTION[option]:
+            name = option.removeprefix("sort ")
+            told = f"asks {shown(use.name)}, which is of the type {field_type}, with {name}"
+            violations.add(use.path, f"{told}; {OPTION_TAKES[option]}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

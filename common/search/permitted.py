@@ -5,7 +5,8 @@ Both networks ask this: before a request is stored, and again before it is execu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
 
 from common.errors import IndexNotAllowedError
 from common.policy.profile_type import EVERYTHING
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from common.policy.policy import Policy
     from common.policy.profile_type import ProfileType
 
+_SETTINGS: Final = [
+    (limit.name, f"query.{limit.name}") for limit in dataclasses.fields(QueryLimits) if limit.name != "allowed_kinds"
+]
+"""Each limit but the kinds is a setting of the same name."""
 _NAMED: Final = 32
 """How many permitted indices a refusal names."""
 
@@ -45,8 +50,8 @@ def permitted_index(name: str, policy: Policy, profile: ProfileType | None, *, w
 
 def check_permitted(search: Search, index: AllowedIndex, policy: Policy, profile: ProfileType | None) -> None:
     """Raises QueryLimitError or QueryInvalidError for a search that the policy or the index's fields do not take."""
-    check_search(search, query_limits(policy, profile))
-    check_fields(search, index)
+    messages = check_search(search, query_limits(policy, profile))
+    check_fields(search, index, messages)
 
 
 def query_limits(policy: Policy, profile: ProfileType | None) -> QueryLimits:
@@ -54,19 +59,11 @@ def query_limits(policy: Policy, profile: ProfileType | None) -> QueryLimits:
     kinds = ALL_KINDS
     if profile is not None and profile.query_kinds != EVERYTHING:
         kinds = frozenset(profile.query_kinds)
-    return QueryLimits(
-        max_depth=policy.number("query.max_depth"),
-        max_clauses=policy.number("query.max_clauses"),
-        max_string_length=policy.number("query.max_string_length"),
-        max_pattern_length=policy.number("query.max_pattern_length"),
-        allow_leading_wildcard=policy.switch("query.allow_leading_wildcard"),
-        max_aggregation_depth=policy.number("query.max_aggregation_depth"),
-        max_aggregations=policy.number("query.max_aggregations"),
-        max_buckets=policy.number("query.max_buckets"),
-        max_size=policy.number("query.max_size"),
-        max_window=policy.number("query.max_window"),
-        allowed_kinds=kinds,
-    )
+    return QueryLimits(allowed_kinds=kinds, **_limits(policy))
+
+
+def _limits(policy: Policy) -> dict[str, Any]:
+    return {name: policy.value(key) for name, key in _SETTINGS}
 
 
 def _advice(name: str, policy: Policy, profile: ProfileType | None, permitted: list[str], without_any: str) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from common.search.strict_json import Json
 
 INT64_MAX: Final = 2**63 - 1
+_NEVER_EMPTY: Final = frozenset(
+    {("PercentilesAggregation", "percents"), ("TermsAggregation", "include"), ("TermsAggregation", "exclude")}
+)
 _WHOLE_NUMBERS: Final = {FieldDescriptor.TYPE_UINT32: 2**32 - 1, FieldDescriptor.TYPE_UINT64: 2**64 - 1}
 
 
@@ -41,9 +44,9 @@ def read_field_value(field: FieldShape, value: Json) -> str | int | float | bool
 
 def check_count(field: FieldShape, count: int) -> None:
     """Raises WrongValueError for more entries than the field's rule allows, or for none where that would be lost."""
-    if count == 0 and field.name == "percents":
-        # To the message a list without entries is no list, and the usual percents would be answered.
-        raise WrongValueError("is empty; name some, or leave it out for the usual ones")
+    if count == 0 and (field.owner, field.name) in _NEVER_EMPTY:
+        # To the message a list without entries is no list, and something else would be answered.
+        raise WrongValueError("is empty; name some, or leave it out")
     if 0 < field.max_items < count:
         raise WrongValueError(f"has {count} entries; at most {field.max_items} are allowed here")
 
@@ -103,27 +106,36 @@ def _read_word(enum: EnumShape, value: Json) -> int:
 
 def _read_bool(value: Json) -> bool:
     if not isinstance(value, bool):
-        raise WrongValueError(f"must be true or false, not {kind_of(value)}")
+        raise WrongValueError(f"must be true or false, not {kind_of(value)}{_unquoted(value)}")
     return value
 
 
 def _read_double(value: Json) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise WrongValueError(f"must be a number, not {kind_of(value)}")
+        raise WrongValueError(f"must be a number, not {kind_of(value)}{_unquoted(value)}")
     return float(value)
 
 
 def _read_whole(value: Json, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
         found = value if isinstance(value, (int, float)) and not isinstance(value, bool) else kind_of(value)
-        raise WrongValueError(f"must be a whole number from 0 to {highest}, not {found}")
+        raise WrongValueError(f"must be a whole number from 0 to {highest}, not {found}{_unquoted(value)}")
     return value
+
+
+def _unquoted(value: Json) -> str:
+    """What to write in place of a number or a truth in quotes, which Elasticsearch takes and Airlock does not."""
+    plain = isinstance(value, str) and (value in {"true", "false"} or value.removeprefix("-").isdecimal())
+    return f"; write {shown(str(value))} without quotes" if plain else ""
 
 
 def _read_text(field: FieldShape, value: Json) -> str:
     if isinstance(value, str):
-        # Elasticsearch takes `auto` for `AUTO`; the rule of the field knows only the latter.
-        return value.upper() if field.name == "fuzziness" else value
+        # Elasticsearch takes `auto` for `AUTO`, and a nought without a unit; the rules know only the longer forms.
+        if field.name == "fuzziness":
+            return value.upper()
+        return "0ms" if value == "0" and field.name == "offset" else value
     if field.name in NUMBER_AS_TEXT and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        # A number alone moves the buckets of a date_histogram by so many milliseconds.
+        return f"{value}ms" if field.name == "offset" else str(value)
     raise WrongValueError(f"must be a string, not {kind_of(value)}")

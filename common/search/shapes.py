@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from airlock.search.v1 import aggregation_pb2, query_pb2, scalar_pb2, search_pb2
 from buf.validate import validate_pb2
+from google.protobuf.descriptor import FieldDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor
 
 SHORT_FORMS: Final = {
     "FuzzyQuery": "value",
@@ -35,23 +36,34 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Other names that Elasticsearch takes for the same key."""
 
-SUCCESSORS: Final[Mapping[str, Mapping[str, str]]] = {
-    "DateHistogramAggregation": {"interval": "fixed_interval (such as 1d) or calendar_interval (such as month)"},
-    "RangeQuery": {"from": "gte, or gt", "to": "lte, or lt"},
+NOT_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "FiltersAggregation": frozenset({"anonymous"}),
+    "Sort": frozenset({"field"}),
+    "SourceFilter": frozenset({"enabled"}),
+    "TermsQuery": frozenset({"values"}),
 }
-"""What took the place of keys that Elasticsearch once had; old bodies still hold them."""
+"""Fields that JSON says by its form, so that no key is theirs."""
+
+_PLACES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("FiltersAggregation", "anonymous"): ("filters",),
+    ("SourceFilter", "enabled"): (),
+    ("TermsQuery", "values"): (),
+}
+"""Where such a field stands in a path, if not under its own name."""
 
 BARE_VALUES: Final = frozenset({"Scalar", "TrackTotalHits"})
 """Messages that are one value in JSON."""
 
-NUMBER_AS_TEXT: Final = frozenset({"fuzziness", "minimum_should_match", "values"})
+NUMBER_AS_TEXT: Final = frozenset({"fuzziness", "minimum_should_match", "offset", "values"})
 """String fields in which a whole number is welcome: `"fuzziness": 1`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldShape:
-    """One field as JSON sees it."""
+    """One field as JSON sees it. There is one for each, so that tables may be keyed by it."""
 
+    owner: str
+    """The short name of the message that has it."""
     name: str
     json_name: str
     type: int
@@ -64,9 +76,13 @@ class FieldShape:
     enum: EnumShape | None
     max_items: int
     """The most entries of a list or a map, by the rule of its proto; 0 is no rule."""
+    place: tuple[str, ...]
+    """The steps of a path that lead to it from its message."""
+    is_text: bool
+    """Whether it holds texts as they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EnumShape:
     """The values of an enum by the words that stand for them in JSON, and back."""
 
@@ -74,7 +90,7 @@ class EnumShape:
     by_number: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MessageShape:
     """One message as JSON sees it."""
 
@@ -82,7 +98,6 @@ class MessageShape:
     by_key: Mapping[str, FieldShape]
     """The fields by JSON name and alias."""
     by_name: Mapping[str, FieldShape]
-    keys: tuple[str, ...]
     short_form: FieldShape | None
     is_bare_value: bool
     """Whether the message stands for a single value, so that its fields have no place in a JSON path."""
@@ -102,8 +117,9 @@ def _shapes() -> Mapping[str, MessageShape]:
 
 
 def _message_shape(descriptor: Descriptor) -> MessageShape:
-    by_name = {field.name: _field_shape(field) for field in descriptor.fields}
-    by_key = {field.json_name: field for field in by_name.values()}
+    by_name = {field.name: _field_shape(descriptor.name, field) for field in descriptor.fields}
+    not_keys = NOT_KEYS.get(descriptor.name, frozenset())
+    by_key = {field.json_name: field for field in by_name.values() if field.name not in not_keys}
     for alias, name in ALIASES.get(descriptor.name, {}).items():
         by_key[alias] = by_name[name]
     rules = descriptor.GetOptions().Extensions[validate_pb2.message]
@@ -113,19 +129,19 @@ def _message_shape(descriptor: Descriptor) -> MessageShape:
         name=descriptor.name,
         by_key=by_key,
         by_name=by_name,
-        keys=tuple(field.json_name for field in by_name.values()),
         short_form=by_name[short] if short else None,
         is_bare_value=descriptor.name in BARE_VALUES,
         exactly_one_of=one_of,
     )
 
 
-def _field_shape(field: FieldDescriptor) -> FieldShape:
+def _field_shape(owner: str, field: FieldDescriptor) -> FieldShape:
     entry = field.message_type if field.message_type is not None and field.message_type.GetOptions().map_entry else None
     is_map = entry is not None
     value = entry.fields_by_name["value"] if entry is not None else field
     rules = field.GetOptions().Extensions[validate_pb2.field]
     return FieldShape(
+        owner=owner,
         name=field.name,
         json_name=field.json_name,
         type=value.type,
@@ -135,6 +151,8 @@ def _field_shape(field: FieldDescriptor) -> FieldShape:
         keyed_by_one_field=is_map and rules.map.max_pairs == 1,
         enum=_enum_shape(field.enum_type) if field.enum_type is not None else None,
         max_items=rules.map.max_pairs if is_map else rules.repeated.max_items,
+        place=() if owner in BARE_VALUES else _PLACES.get((owner, field.name), (field.json_name,)),
+        is_text=value.type == FieldDescriptor.TYPE_STRING,
     )
 
 

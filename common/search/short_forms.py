@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from common.search.advice import NOT_FIELDS
 from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value, read_scalar
 from common.search.shapes import FieldShape, MessageShape, shape_of
 
@@ -26,6 +27,9 @@ class Reader(Protocol):
 
     def read_field(self, message: Message, field: FieldShape, value: Json, path: Path) -> None:
         """Sets one field of a message."""
+
+    def read_regular(self, message: Message, field: FieldShape, value: Json, path: Path) -> None:
+        """Sets one field of a message whose JSON is shaped like it."""
 
 
 Fields: TypeAlias = Any
@@ -49,21 +53,47 @@ def read_scalars(reader: Reader, message: Fields, field: FieldShape, value: Json
 
 
 def read_terms(reader: Reader, message: Fields, field: FieldShape, value: Json, path: Path) -> None:
-    """`{"field": [values], "boost": 2}`: the boost stands beside the field's name."""
+    """`{"field": [values], "boost": 2}`: the options stand beside the field's name."""
     if not isinstance(value, dict):
         raise WrongValueError(f"must be an object keyed by the field's name, not {kind_of(value)}")
-    fields = [key for key, inner in value.items() if key != "boost" or isinstance(inner, list)]
+    shape = shape_of(field.message)
+    fields = [key for key, inner in value.items() if key not in shape.by_key or isinstance(inner, list)]
     if len(fields) != 1:
         raise WrongValueError(f"must name exactly one field, not {len(fields)}")
-    shape = shape_of(field.message)
-    values = value[fields[0]]
+    [name] = fields
+    values = value[name]
     if not isinstance(values, list):
-        reader.violations.add((*path, fields[0]), f"must be a list of values, not {kind_of(values)}")
+        reader.violations.add((*path, name), f"must be a list of values, not {kind_of(values)}{_lookup(values)}")
         return
-    terms = getattr(message, field.name)[fields[0]]
-    reader.read_field(terms, shape.by_name["values"], values, (*path, fields[0]))
-    if "boost" in value and fields[0] != "boost":
-        reader.read_field(terms, shape.by_name["boost"], value["boost"], (*path, "boost"))
+    terms = getattr(message, field.name)[name]
+    reader.read_field(terms, shape.by_name["values"], values, (*path, name))
+    for key, option in shape.by_key.items():
+        if key in value and key != name:
+            reader.read_field(terms, option, value[key], (*path, key))
+
+
+def _lookup(values: Json) -> str:
+    if not isinstance(values, dict):
+        return "; for a single one, term"
+    return "; values out of another document are not looked up, write them here"
+
+
+def read_filters(reader: Reader, message: Fields, field: FieldShape, value: Json, path: Path) -> None:
+    """Named filters, or a list of them without names."""
+    if isinstance(value, list):
+        reader.read_field(message, shape_of("FiltersAggregation").by_name["anonymous"], value, path)
+    else:
+        reader.read_regular(message, field, value, path)
+
+
+def read_exact_values(reader: Reader, message: Fields, field: FieldShape, value: Json, path: Path) -> None:
+    """The values of a terms aggregation's `include` or `exclude`: neither a pattern nor a partition."""
+    if isinstance(value, str):
+        reason = "is a pattern, which is not carried here; list the values, or use wildcard or prefix in a filter"
+        raise WrongValueError(reason)
+    if isinstance(value, dict):
+        raise WrongValueError("is a part of all values, which is not carried; list them, or filter by a range")
+    reader.read_regular(message, field, value, path)
 
 
 def read_sorts(reader: Reader, message: Fields, field: FieldShape, value: Json, path: Path) -> None:
@@ -77,10 +107,10 @@ def read_sorts(reader: Reader, message: Fields, field: FieldShape, value: Json, 
             for name, options in inner.items():
                 sort = message.sort.add(field=name)
                 name_path = (*inner_path, name)
-                if isinstance(options, str):
+                if name in NOT_FIELDS:
+                    reader.violations.add(name_path, NOT_FIELDS[name])
+                elif isinstance(options, str):
                     reader.read_field(sort, shape.by_name["order"], options, name_path)
-                elif isinstance(options, dict) and "field" in options:
-                    reader.violations.add((*name_path, "field"), "does not belong here: the key is the field's name")
                 else:
                     reader.read_message(sort, shape, options, name_path)
         else:
@@ -96,8 +126,6 @@ def read_source(reader: Reader, message: Fields, field: FieldShape, value: Json,
         source.enabled = value
     elif isinstance(value, (str, list)):
         reader.read_field(source, shape.by_name["includes"], value, path)
-    elif isinstance(value, dict) and "enabled" in value:
-        reader.violations.add((*path, "enabled"), "does not belong here; write true or false in place of the object")
     else:
         reader.read_message(source, shape, value, path)
 
@@ -160,3 +188,21 @@ IRREGULAR: Final[dict[str, FieldReader]] = {
     "TrackTotalHits": read_total,
 }
 """Readers for the fields whose values are these messages."""
+IRREGULAR_FIELDS: Final[dict[tuple[str, str], FieldReader]] = {
+    ("FiltersAggregation", "filters"): read_filters,
+    ("TermsAggregation", "exclude"): read_exact_values,
+    ("TermsAggregation", "include"): read_exact_values,
+}
+"""Readers for single fields, by message and name."""
+
+
+def irregular(field: FieldShape) -> FieldReader | None:
+    """The reader of a field that is not shaped like its message."""
+    try:
+        return _readers[field]
+    except KeyError:
+        found = IRREGULAR_FIELDS.get((field.owner, field.name)) or IRREGULAR.get(field.message)
+        return _readers.setdefault(field, found)
+
+
+_readers: Final[dict[FieldShape, FieldReader | None]] = {}

@@ -66,7 +66,14 @@ def shown(text: str) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` with the nearest of the known names, or the list of them where none is near."""
     names = sorted(known)
-    near = difflib.get_close_matches(name[:_MAX_SHOWN].lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
+    near = nearest_name(name, names)
+    if near is not None:
+        return f"did you mean {near}?"
     return f"known here: {', '.join(names)}" if names else "nothing belongs here"
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """The nearest of the known names, however its letters are written; None where none is near."""
+    by_lower = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name[:_MAX_SHOWN].lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None

@@ -18,6 +18,9 @@ Fields: TypeAlias = Any
 
 Inner: TypeAlias = "tuple[Fields, MessageShape, Path, int, int]"
 
+SCALAR = "Scalar"
+"""The message that is a value; nothing goes into it."""
+
 
 class Visited(NamedTuple):
     """A message on the way. Its depth counts queries inside queries, or aggregations inside aggregations."""
@@ -27,21 +30,34 @@ class Visited(NamedTuple):
     path: Path
     query_depth: int
     aggregation_depth: int
-    values: list[tuple[FieldShape, Any]]
-    """The fields that are set and hold no messages."""
-    names: list[tuple[Path, str]]
-    """The keys of its maps: names of fields and of aggregations, chosen by whoever asks."""
+    fields: list[tuple[FieldShape, Any]]
+    """The fields that are set. A Scalar is a value and not a message of its own here."""
 
     def texts(self) -> Iterator[tuple[Path, str]]:
-        """Every string that stands directly in this message."""
-        for field, value in self.values:
-            for text in value if field.repeated else (value,):
-                if isinstance(text, str):
-                    yield self.path_of(field), text
+        """Every string that stands directly in this message; the keys of its maps are none."""
+        for field, value in self.fields:
+            for place, text in texts_of(field, value):
+                yield (*self.path, *place), text
 
     def path_of(self, field: FieldShape) -> Path:
-        """Where a field of this message stands in JSON, in which wrappers of single values do not show."""
-        return self.path if self.shape.is_bare_value else (*self.path, field.json_name)
+        """Where a field of this message stands in JSON."""
+        return (*self.path, *field.place)
+
+
+def texts_of(field: FieldShape, value: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 # Whatever a field can hold.
+    """The strings of one field, each with the steps that lead to it from its message."""
+    if field.message == SCALAR:
+        if not field.repeated:
+            yield field.place, value.string_value
+            return
+        for position, scalar in enumerate(value):
+            yield (*field.place, position), scalar.string_value
+    elif field.is_text and not field.message:
+        if not field.repeated:
+            yield field.place, value
+            return
+        for position, text in enumerate(value):
+            yield (*field.place, position), text
 
 
 def walk(root: Message) -> Iterator[Visited]:
@@ -49,29 +65,24 @@ def walk(root: Message) -> Iterator[Visited]:
     waiting: list[Inner] = [(root, shape_of(root.DESCRIPTOR.name), (), 0, 0)]
     while waiting:
         message, shape, path, queries, aggregations = waiting.pop()
+        by_name = shape.by_name
+        fields = [(by_name[descriptor.name], value) for descriptor, value in message.ListFields()]
         below: list[Inner] = []
-        values: list[tuple[FieldShape, Any]] = []
-        names: list[tuple[Path, str]] = []
-        for descriptor, value in message.ListFields():
-            field = shape.by_name[descriptor.name]
-            if not field.message:
-                values.append((field, value))
-                continue
-            query_depth = queries + (field.message == "Query")
-            aggregation_depth = aggregations + (field.message == "Aggregation")
-            if field.is_map:
-                names.extend(((*path, field.json_name), key) for key in value)
-            inner = shape_of(field.message)
-            for inner_path, inner_message in _inner(field, value, (*path, field.json_name)):
-                below.append((inner_message, inner, inner_path, query_depth, aggregation_depth))
+        for field, value in fields:
+            if field.message and field.message != SCALAR:
+                inner = shape_of(field.message)
+                depths = (queries + (field.message == "Query"), aggregations + (field.message == "Aggregation"))
+                below.extend((part, inner, place, *depths) for place, part in _inner(field, value, path))
         # The first comes first, as whoever wrote the search reads it.
-        waiting.extend(reversed(below))
-        yield Visited(message, shape, path, queries, aggregations, values, names)
+        below.reverse()
+        waiting += below
+        yield Visited(message, shape, path, queries, aggregations, fields)
 
 
 def _inner(field: FieldShape, value: Any, path: Path) -> list[tuple[Path, Fields]]:  # noqa: ANN401 # A field of any kind.
+    place = (*path, *field.place)
     if field.is_map:
-        return [((*path, key), value[key]) for key in value]
+        return [((*place, key), value[key]) for key in value]
     if field.repeated:
-        return [((*path, position), message) for position, message in enumerate(value)]
-    return [(path, value)]
+        return [((*place, position), message) for position, message in enumerate(value)]
+    return [(place, value)]

@@ -10,8 +10,8 @@ import orjson
 from common.search.limits import DEFAULT_SIZE
 from response_svc.search.answers import ResultTooLargeError
 from response_svc.search.embedded.aggregating import aggregate
+from response_svc.search.embedded.known import check_known
 from response_svc.search.embedded.matching import match
-from response_svc.search.embedded.refusals import unsupported
 from response_svc.search.embedded.sorting import Ordered, order
 from response_svc.search.embedded.sources import source_filter
 from response_svc.search.embedded.values import single_precision
@@ -27,8 +27,7 @@ _COUNTED_BY_DEFAULT: Final = 10_000
 
 def answer(context: Context, search: Search, started: float, max_bytes: int) -> tuple[bytes, int]:
     """The answer's JSON, and how many hits it counts."""
-    if search.HasField("highlight"):
-        raise unsupported("highlight")
+    check_known(search)
     scores = match(context, search.query)
     total = _total(search, len(scores))
     hits = _hits(context, search, scores, max_bytes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.search.option_cases import OPTIONS
+
 Body = dict[str, Any]
 
 QUERIES: list[Body] = [
@@ -347,4 +349,5 @@ def every_body() -> list[Body]:
             {"size": 0, "query": {"match": {"title": "nothing"}}, "aggs": {"a": aggregation}}
             for aggregation in AGGREGATIONS
         ],
+        *OPTIONS,
     ]

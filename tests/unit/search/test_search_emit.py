@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import pytest
 from airlock.search.v1.aggregation_pb2 import Aggregation
 from airlock.search.v1.query_pb2 import Query
-from airlock.search.v1.scalar_pb2 import Scalar
 from airlock.search.v1.search_pb2 import Search
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.search.body import read_body
 from common.search.emit import emit_body
-from common.search.shapes import shape_of
 
 QUERIES = [
     ('{"match":{"f":"text"}}', '{"match":{"f":{"query":"text"}}}'),
@@ -167,90 +163,6 @@ def test_every_clause_and_aggregation_of_the_language_has_its_row() -> None:
 def test_text_of_every_script_is_written_in_utf8() -> None:
     body = '{"query":{"match":{"نام":{"query":"می\u200cخواهم 東京"}}}}'
     assert emit_body(read_body(body.encode())) == body.encode()
-
-
-texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
-scalars = st.one_of(
-    st.just(Scalar(null_value=True)),
-    st.booleans().map(lambda value: Scalar(bool_value=value)),
-    st.integers(-(2**63), 2**63 - 1).map(lambda value: Scalar(int_value=value)),
-    st.integers(2**63, 2**64 - 1).map(lambda value: Scalar(uint_value=value)),
-    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: Scalar(double_value=value)),
-    texts.map(lambda value: Scalar(string_value=value)),
-)
-
-
-def value_of(draw: st.DrawFn, field: FieldDescriptor, depth: int) -> Any:
-    if field.message_type is not None:
-        return message_of(draw, field.message_type, depth - 1)
-    if field.enum_type is not None:
-        return draw(st.sampled_from([value.number for value in field.enum_type.values if value.number]))
-    return draw(
-        {
-            FieldDescriptor.TYPE_BOOL: st.booleans(),
-            FieldDescriptor.TYPE_DOUBLE: st.floats(allow_nan=False, allow_infinity=False),
-            FieldDescriptor.TYPE_UINT32: st.integers(0, 2**32 - 1),
-            FieldDescriptor.TYPE_UINT64: st.integers(0, 2**64 - 1),
-            FieldDescriptor.TYPE_STRING: texts.filter(lambda text: text != "boost"),
-        }[field.type]
-    )
-
-
-def message_of(draw: st.DrawFn, descriptor: Descriptor, depth: int) -> Any:
-    if descriptor.name == "Scalar":
-        return draw(scalars)
-    message = descriptor._concrete_class()
-    shape = shape_of(descriptor.name)
-    fields = [
-        field
-        for field in descriptor.fields
-        if depth > 0 or not field.message_type or field.name in {"match_all", "missing"}
-    ]
-    if shape.exactly_one_of:
-        one = draw(st.sampled_from([field for field in fields if field.name in shape.exactly_one_of] or [None]))
-        fields = [field for field in fields if field is one or field.name not in shape.exactly_one_of]
-    elif descriptor.oneofs and descriptor.name == "TrackTotalHits":
-        one = draw(st.sampled_from(fields))
-        fields = [one]
-    else:
-        one = None
-    chosen = draw(st.integers(0, 2 ** len(fields) - 1))
-    for bit, field in enumerate(fields):
-        if field is one or field.name == "field" or chosen >> bit & 1:
-            fill(draw, message, field, depth)
-    if descriptor.name == "SourceFilter" and (message.includes or message.excludes):
-        message.ClearField("enabled")
-    return message
-
-
-def fill(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> None:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        one_key = shape_of(message.DESCRIPTOR.name).by_name[field.name].keyed_by_one_field
-        for _ in range(1 if one_key else draw(st.integers(1, 2))):
-            key = draw(texts.filter(lambda text: text != "boost"))
-            inner = value_of(draw, field.message_type.fields_by_name["value"], depth)
-            getattr(message, field.name)[key].CopyFrom(inner)
-    elif field.is_repeated:
-        values = [value_of(draw, field, depth) for _ in range(draw(st.integers(1, 2)))]
-        getattr(message, field.name).extend(values)
-    elif field.message_type is not None:
-        getattr(message, field.name).CopyFrom(value_of(draw, field, depth))
-    else:
-        value = value_of(draw, field, depth)
-        setattr(message, field.name, value.upper() if field.name == "fuzziness" else value)
-
-
-@st.composite
-def searches(draw: st.DrawFn) -> Search:
-    search = message_of(draw, Search.DESCRIPTOR, 4)
-    assert isinstance(search, Search)
-    return search
-
-
-@settings(max_examples=200, deadline=None)
-@given(searches())
-def test_what_is_written_is_read_back_as_the_same_search(search: Search) -> None:
-    assert read_body(emit_body(search)) == search
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

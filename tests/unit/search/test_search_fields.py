@@ -102,6 +102,7 @@ WRONG_TYPES = [
     (agg("terms", "title"), "aggs.a.terms.field", "use title.keyword"),
     (agg("cardinality", "notes"), "aggs.a.cardinality.field", "are not kept for it"),
     (agg("value_count", "title"), "aggs.a.value_count.field", "use title.keyword"),
+    (agg("missing", "title"), "aggs.a.missing.field", "use title.keyword"),
     (agg("avg", "tags"), "aggs.a.avg.field", "takes numbers"),
     # Its keyword cannot be averaged either.
     (agg("avg", "title"), "aggs.a.avg.field", "takes numbers"),
@@ -140,6 +141,19 @@ WRONG_VALUES = [
     (query({"term": {"address": "localhost"}}), "query.term.address"),
     (query({"term": {"address": 10}}), "query.term.address"),
     (query({"multi_match": {"query": "san", "fields": ["title", "views"]}}), "query.multi_match.query"),
+    (query({"terms": {"views": [1, 2**63]}}), "query.terms.views[1]"),
+    (query({"range": {"views": {"lte": 2**64 - 1}}}), "query.range.views.lte"),
+    (query({"range": {"published": {"gte": "2013-01-01", "lt": 1}}}), "query.range.published.gte"),
+    (agg("avg", "views", missing="none"), "aggs.a.avg.missing"),
+    (agg("sum", "views", missing=True), "aggs.a.sum.missing"),
+    (agg("terms", "open", missing="perhaps"), "aggs.a.terms.missing"),
+    (agg("terms", "address", include=["10.0.0.1", "x"]), "aggs.a.terms.include[1]"),
+    (agg("terms", "views", exclude=["x"]), "aggs.a.terms.exclude[0]"),
+    (agg("range", "shape", ranges=[{"to": 1}, {"from": "x"}]), "aggs.a.range.ranges[1].from"),
+    (agg("date_range", "published", ranges=[{"from": "first"}]), "aggs.a.date_range.ranges[0].from"),
+    ({"sort": [{"views": {"missing": "x"}}]}, "sort[0].missing"),
+    ({"sort": [{"published": {"missing": "2013-01-31"}}]}, "sort[0].missing"),
+    ({"sort": [{"open": {"missing": True}}]}, "sort[0].missing"),
 ]
 
 
@@ -148,6 +162,36 @@ def test_a_value_that_cannot_be_of_the_fields_type_is_refused(body: dict[str, An
     [(found, reason)] = defects(body)
     assert found == path
     assert "is of the type" in reason
+
+
+WRONG_OPTIONS = [
+    (query({"term": {"views": {"value": 1, "case_insensitive": True}}}), "query.term.views", "takes words"),
+    (query({"match": {"views": {"query": "1", "fuzziness": "AUTO"}}}), "query.match.views", "say lenient"),
+    (
+        query({"multi_match": {"query": "1", "fields": ["title", "views"], "fuzziness": 1}}),
+        "query.multi_match.fields[1]",
+        "say lenient",
+    ),
+    (
+        query({"multi_match": {"query": "x", "fields": ["tags"], "type": "phrase_prefix"}}),
+        "query.multi_match.fields[0]",
+        "bool_prefix",
+    ),
+    (agg("terms", "tags", format="0"), "aggs.a.terms.field", "takes numbers and dates"),
+    (agg("max", "open", format="0"), "aggs.a.max.field", "takes numbers and dates"),
+    ({"sort": [{"views": {"format": "yyyy"}}]}, "sort[0]", "with format; it takes dates"),
+    ({"sort": [{"tags": {"numeric_type": "long"}}]}, "sort[0]", "takes numbers and dates"),
+    ({"sort": [{"views": {"numeric_type": "date_nanos"}}]}, "sort[0]", "takes dates"),
+    ({"sort": [{"tags": {"mode": "avg"}}]}, "sort[0]", "takes min or max"),
+]
+
+
+@pytest.mark.parametrize(("body", "path", "advice"), WRONG_OPTIONS)
+def test_an_option_that_a_type_does_not_take_is_refused(body: dict[str, Any], path: str, advice: str) -> None:
+    [(found, reason)] = defects(body)
+    assert found == path
+    assert "with" in reason
+    assert advice in reason
 
 
 LET_THROUGH = [
@@ -182,8 +226,32 @@ LET_THROUGH = [
     agg("terms", "words"),
     agg("terms", "address"),
     agg("date_histogram", "views", fixed_interval="1d"),
-    agg("missing", "title"),
     agg("terms", "_index"),
+    agg("missing", "words"),
+    *(query({"range": {"published": {"gte": 1, "lt": value}}}) for value in (2, "5", "-5", None)),
+    query({"range": {"published": {"gte": 2013, "lt": "2014", "format": "yyyy"}}}),
+    query({"range": {"views": {"gte": 1, "lt": "5"}}}),
+    query({"term": {"views": 2**63}}),
+    query({"term": {"tags": {"value": "A", "case_insensitive": True}}}),
+    query({"term": {"open": {"value": True, "case_insensitive": True}}}),
+    query({"term": {"views": {"value": 1, "case_insensitive": False}}}),
+    query({"match": {"tags": {"query": "x", "fuzziness": 1}}}),
+    query({"match": {"views": {"query": "x", "fuzziness": 1, "lenient": True}}}),
+    query({"multi_match": {"query": "x", "fields": ["tags", "views"], "type": "phrase_prefix", "lenient": True}}),
+    query({"multi_match": {"query": "x", "fields": ["tags"], "type": "bool_prefix"}}),
+    agg("terms", "views", missing="3", include=[1, "2"], exclude=[2.5], format="0.0"),
+    agg("terms", "published", include=["MMM"], format="MMM"),
+    agg("terms", "open", missing=1),
+    agg("terms", "tags", missing=5, include=[1, True]),
+    agg("range", "price", ranges=[{"from": "1.5"}, {"to": None}]),
+    agg("date_range", "published", ranges=[{"from": "now-1d"}, {"to": 5}]),
+    agg("avg", "shape", format="0.0", missing="x"),
+    *({"sort": [{"views": {"missing": value}}]} for value in ("_first", "_last", 1, 1.5, "7", None)),
+    *({"sort": [{"published": {"missing": value}}]} for value in (1, "-1")),
+    {"sort": [{"tags": {"missing": True, "mode": "max"}}]},
+    {"sort": [{"open": {"missing": 1, "mode": "avg", "numeric_type": "long"}}]},
+    {"sort": [{"published": {"numeric_type": "date_nanos", "format": "yyyy", "mode": "median"}}]},
+    {"sort": [{"views": {"numeric_type": "date", "mode": "sum"}}]},
     {"sort": ["_score", "_doc", {"words": "asc"}]},
     {"sort": [{"nowhere": {"unmapped_type": "long"}}]},
     {"highlight": {"fields": {"*": {}, "place.*": {}}}},

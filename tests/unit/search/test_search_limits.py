@@ -152,7 +152,7 @@ def two_clauses() -> Search:
         (Search(query=Query(term={"f": {"value": {"string_value": "a\0b"}}})), "query.term.f.value"),
         (Search(source_filter=SourceFilter(enabled=False, includes=["a"])), "_source"),
         (Search(query=Query(terms={"boost": TermsQuery(boost=2.0)})), "query.terms"),
-        (read({"query": {"multi_match": {"query": "x", "fields": ["a*"]}}}), "query.multi_match.fields"),
+        (read({"query": {"multi_match": {"query": "x", "fields": ["a*"]}}}), "query.multi_match.fields[0]"),
         (read({"query": {"exists": {"field": "a*"}}}), "query.exists.field"),
         (read({"query": {"range": {"f": {"gt": 1, "gte": 2}}}}), "query.range.f"),
         (read({"query": {"range": {"f": {"lte": 1, "lt": 2}}}}), "query.range.f"),

@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,60 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TermsCollectMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TermsCollectModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TermsCollectMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TERMS_COLLECT_MODE_UNSPECIFIED: _TermsCollectMode.ValueType  # 0
+    TERMS_COLLECT_MODE_DEPTH_FIRST: _TermsCollectMode.ValueType  # 1
+    TERMS_COLLECT_MODE_BREADTH_FIRST: _TermsCollectMode.ValueType  # 2
+
+class TermsCollectMode(_TermsCollectMode, metaclass=_TermsCollectModeEnumTypeWrapper):
+    """Whether sub-aggregations are made with the buckets or after the best ones are known."""
+
+TERMS_COLLECT_MODE_UNSPECIFIED: TermsCollectMode.ValueType  # 0
+TERMS_COLLECT_MODE_DEPTH_FIRST: TermsCollectMode.ValueType  # 1
+TERMS_COLLECT_MODE_BREADTH_FIRST: TermsCollectMode.ValueType  # 2
+Global___TermsCollectMode: _TypeAlias = TermsCollectMode  # noqa: Y015
+
+class _TermsExecutionHint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TermsExecutionHintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TermsExecutionHint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TERMS_EXECUTION_HINT_UNSPECIFIED: _TermsExecutionHint.ValueType  # 0
+    TERMS_EXECUTION_HINT_MAP: _TermsExecutionHint.ValueType  # 1
+    TERMS_EXECUTION_HINT_GLOBAL_ORDINALS: _TermsExecutionHint.ValueType  # 2
+
+class TermsExecutionHint(_TermsExecutionHint, metaclass=_TermsExecutionHintEnumTypeWrapper):
+    """By what values are counted."""
+
+TERMS_EXECUTION_HINT_UNSPECIFIED: TermsExecutionHint.ValueType  # 0
+TERMS_EXECUTION_HINT_MAP: TermsExecutionHint.ValueType  # 1
+TERMS_EXECUTION_HINT_GLOBAL_ORDINALS: TermsExecutionHint.ValueType  # 2
+Global___TermsExecutionHint: _TypeAlias = TermsExecutionHint  # noqa: Y015
+
+class _TDigestExecutionHint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TDigestExecutionHintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TDigestExecutionHint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    T_DIGEST_EXECUTION_HINT_UNSPECIFIED: _TDigestExecutionHint.ValueType  # 0
+    T_DIGEST_EXECUTION_HINT_DEFAULT: _TDigestExecutionHint.ValueType  # 1
+    T_DIGEST_EXECUTION_HINT_HIGH_ACCURACY: _TDigestExecutionHint.ValueType  # 2
+
+class TDigestExecutionHint(_TDigestExecutionHint, metaclass=_TDigestExecutionHintEnumTypeWrapper):
+    """How a t-digest weighs memory against precision."""
+
+T_DIGEST_EXECUTION_HINT_UNSPECIFIED: TDigestExecutionHint.ValueType  # 0
+T_DIGEST_EXECUTION_HINT_DEFAULT: TDigestExecutionHint.ValueType  # 1
+T_DIGEST_EXECUTION_HINT_HIGH_ACCURACY: TDigestExecutionHint.ValueType  # 2
+Global___TDigestExecutionHint: _TypeAlias = TDigestExecutionHint  # noqa: Y015
 
 @_typing.final
 class Aggregation(_message.Message):
@@ -136,7 +191,7 @@ class BucketOrder(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     DESCENDING_FIELD_NUMBER: _builtins.int
     key: _builtins.str
-    """`_count`, `_key` or the path of a sub-aggregation."""
+    """`_count`, `_key` or the path of a figure inside the bucket: `name`, `name.figure`, `filter>name`."""
     descending: _builtins.bool
     def __init__(
         self,
@@ -164,14 +219,37 @@ class TermsAggregation(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     MIN_DOC_COUNT_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    SHARD_MIN_DOC_COUNT_FIELD_NUMBER: _builtins.int
+    SHOW_TERM_DOC_COUNT_ERROR_FIELD_NUMBER: _builtins.int
+    INCLUDE_FIELD_NUMBER: _builtins.int
+    EXCLUDE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    COLLECT_MODE_FIELD_NUMBER: _builtins.int
+    EXECUTION_HINT_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     size: _builtins.int
     shard_size: _builtins.int
     min_doc_count: _builtins.int
+    shard_min_doc_count: _builtins.int
+    """As min_doc_count, by what one shard alone has seen."""
+    show_term_doc_count_error: _builtins.bool
+    format: _builtins.str
+    """How keys are written: a pattern of dates, or of numbers such as #,##0.00."""
+    collect_mode: Global___TermsCollectMode.ValueType
+    """How the engine collects; the answer is the same."""
+    execution_hint: Global___TermsExecutionHint.ValueType
     @_builtins.property
     def order(self) -> _containers.RepeatedCompositeFieldContainer[Global___BucketOrder]: ...
     @_builtins.property
     def missing(self) -> _scalar_pb2.Scalar: ...
+    @_builtins.property
+    def include(self) -> _containers.RepeatedCompositeFieldContainer[_scalar_pb2.Scalar]:
+        """Exactly these values and no others; patterns are not carried."""
+
+    @_builtins.property
+    def exclude(self) -> _containers.RepeatedCompositeFieldContainer[_scalar_pb2.Scalar]:
+        """None of these values."""
+
     def __init__(
         self,
         *,
@@ -181,25 +259,52 @@ class TermsAggregation(_message.Message):
         order: _abc.Iterable[Global___BucketOrder] | None = ...,
         min_doc_count: _builtins.int | None = ...,
         missing: _scalar_pb2.Scalar | None = ...,
+        shard_min_doc_count: _builtins.int | None = ...,
+        show_term_doc_count_error: _builtins.bool | None = ...,
+        include: _abc.Iterable[_scalar_pb2.Scalar] | None = ...,
+        exclude: _abc.Iterable[_scalar_pb2.Scalar] | None = ...,
+        format: _builtins.str | None = ...,
+        collect_mode: Global___TermsCollectMode.ValueType | None = ...,
+        execution_hint: Global___TermsExecutionHint.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_shard_size", b"_shard_size", "_size", b"_size", "min_doc_count", b"min_doc_count", "missing", b"missing", "shard_size", b"shard_size", "size", b"size"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_collect_mode", b"_collect_mode", "_execution_hint", b"_execution_hint", "_format", b"_format", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_shard_min_doc_count", b"_shard_min_doc_count", "_shard_size", b"_shard_size", "_show_term_doc_count_error", b"_show_term_doc_count_error", "_size", b"_size", "collect_mode", b"collect_mode", "execution_hint", b"execution_hint", "format", b"format", "min_doc_count", b"min_doc_count", "missing", b"missing", "shard_min_doc_count", b"shard_min_doc_count", "shard_size", b"shard_size", "show_term_doc_count_error", b"show_term_doc_count_error", "size", b"size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_shard_size", b"_shard_size", "_size", b"_size", "field", b"field", "min_doc_count", b"min_doc_count", "missing", b"missing", "order", b"order", "shard_size", b"shard_size", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_collect_mode", b"_collect_mode", "_execution_hint", b"_execution_hint", "_format", b"_format", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_shard_min_doc_count", b"_shard_min_doc_count", "_shard_size", b"_shard_size", "_show_term_doc_count_error", b"_show_term_doc_count_error", "_size", b"_size", "collect_mode", b"collect_mode", "exclude", b"exclude", "execution_hint", b"execution_hint", "field", b"field", "format", b"format", "include", b"include", "min_doc_count", b"min_doc_count", "missing", b"missing", "order", b"order", "shard_min_doc_count", b"shard_min_doc_count", "shard_size", b"shard_size", "show_term_doc_count_error", b"show_term_doc_count_error", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__collect_mode: _TypeAlias = _typing.Literal["collect_mode"]  # noqa: Y015
+    _WhichOneofArgType__collect_mode: _TypeAlias = _typing.Literal["_collect_mode", b"_collect_mode"]  # noqa: Y015
+    _WhichOneofReturnType__execution_hint: _TypeAlias = _typing.Literal["execution_hint"]  # noqa: Y015
+    _WhichOneofArgType__execution_hint: _TypeAlias = _typing.Literal["_execution_hint", b"_execution_hint"]  # noqa: Y015
+    _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
+    _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
     _WhichOneofReturnType__min_doc_count: _TypeAlias = _typing.Literal["min_doc_count"]  # noqa: Y015
     _WhichOneofArgType__min_doc_count: _TypeAlias = _typing.Literal["_min_doc_count", b"_min_doc_count"]  # noqa: Y015
     _WhichOneofReturnType__missing: _TypeAlias = _typing.Literal["missing"]  # noqa: Y015
     _WhichOneofArgType__missing: _TypeAlias = _typing.Literal["_missing", b"_missing"]  # noqa: Y015
+    _WhichOneofReturnType__shard_min_doc_count: _TypeAlias = _typing.Literal["shard_min_doc_count"]  # noqa: Y015
+    _WhichOneofArgType__shard_min_doc_count: _TypeAlias = _typing.Literal["_shard_min_doc_count", b"_shard_min_doc_count"]  # noqa: Y015
     _WhichOneofReturnType__shard_size: _TypeAlias = _typing.Literal["shard_size"]  # noqa: Y015
     _WhichOneofArgType__shard_size: _TypeAlias = _typing.Literal["_shard_size", b"_shard_size"]  # noqa: Y015
+    _WhichOneofReturnType__show_term_doc_count_error: _TypeAlias = _typing.Literal["show_term_doc_count_error"]  # noqa: Y015
+    _WhichOneofArgType__show_term_doc_count_error: _TypeAlias = _typing.Literal["_show_term_doc_count_error", b"_show_term_doc_count_error"]  # noqa: Y015
     _WhichOneofReturnType__size: _TypeAlias = _typing.Literal["size"]  # noqa: Y015
     _WhichOneofArgType__size: _TypeAlias = _typing.Literal["_size", b"_size"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collect_mode) -> _WhichOneofReturnType__collect_mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_hint) -> _WhichOneofReturnType__execution_hint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format) -> _WhichOneofReturnType__format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_doc_count) -> _WhichOneofReturnType__min_doc_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__missing) -> _WhichOneofReturnType__missing | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shard_min_doc_count) -> _WhichOneofReturnType__shard_min_doc_count | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shard_size) -> _WhichOneofReturnType__shard_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__show_term_doc_count_error) -> _WhichOneofReturnType__show_term_doc_count_error | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size) -> _WhichOneofReturnType__size | None: ...
 
@@ -276,6 +381,61 @@ class CardinalityAggregation(_message.Message):
 Global___CardinalityAggregation: _TypeAlias = CardinalityAggregation  # noqa: Y015
 
 @_typing.final
+class TDigest(_message.Message):
+    """Percentiles by t-digest, which is what Elasticsearch takes where nothing is said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPRESSION_FIELD_NUMBER: _builtins.int
+    EXECUTION_HINT_FIELD_NUMBER: _builtins.int
+    compression: _builtins.float
+    """Memory grows with it, and so does precision; 100 where nothing is said."""
+    execution_hint: Global___TDigestExecutionHint.ValueType
+    def __init__(
+        self,
+        *,
+        compression: _builtins.float | None = ...,
+        execution_hint: Global___TDigestExecutionHint.ValueType | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_compression", b"_compression", "_execution_hint", b"_execution_hint", "compression", b"compression", "execution_hint", b"execution_hint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_compression", b"_compression", "_execution_hint", b"_execution_hint", "compression", b"compression", "execution_hint", b"execution_hint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__compression: _TypeAlias = _typing.Literal["compression"]  # noqa: Y015
+    _WhichOneofArgType__compression: _TypeAlias = _typing.Literal["_compression", b"_compression"]  # noqa: Y015
+    _WhichOneofReturnType__execution_hint: _TypeAlias = _typing.Literal["execution_hint"]  # noqa: Y015
+    _WhichOneofArgType__execution_hint: _TypeAlias = _typing.Literal["_execution_hint", b"_execution_hint"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compression) -> _WhichOneofReturnType__compression | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__execution_hint) -> _WhichOneofReturnType__execution_hint | None: ...
+
+Global___TDigest: _TypeAlias = TDigest  # noqa: Y015
+
+@_typing.final
+class Hdr(_message.Message):
+    """Percentiles by a histogram of high dynamic range, for values that are not negative."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_OF_SIGNIFICANT_VALUE_DIGITS_FIELD_NUMBER: _builtins.int
+    number_of_significant_value_digits: _builtins.int
+    def __init__(
+        self,
+        *,
+        number_of_significant_value_digits: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_number_of_significant_value_digits", b"_number_of_significant_value_digits", "number_of_significant_value_digits", b"number_of_significant_value_digits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_number_of_significant_value_digits", b"_number_of_significant_value_digits", "number_of_significant_value_digits", b"number_of_significant_value_digits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__number_of_significant_value_digits: _TypeAlias = _typing.Literal["number_of_significant_value_digits"]  # noqa: Y015
+    _WhichOneofArgType__number_of_significant_value_digits: _TypeAlias = _typing.Literal["_number_of_significant_value_digits", b"_number_of_significant_value_digits"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number_of_significant_value_digits) -> _WhichOneofReturnType__number_of_significant_value_digits | None: ...
+
+Global___Hdr: _TypeAlias = Hdr  # noqa: Y015
+
+@_typing.final
 class PercentilesAggregation(_message.Message):
     """The values below which a share of all values lies; approximate."""
 
@@ -285,12 +445,21 @@ class PercentilesAggregation(_message.Message):
     PERCENTS_FIELD_NUMBER: _builtins.int
     KEYED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    TDIGEST_FIELD_NUMBER: _builtins.int
+    HDR_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     keyed: _builtins.bool
+    format: _builtins.str
+    """How figures are written: a pattern of dates, or of numbers such as #,##0.00."""
     @_builtins.property
     def percents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
     @_builtins.property
     def missing(self) -> _scalar_pb2.Scalar: ...
+    @_builtins.property
+    def tdigest(self) -> Global___TDigest: ...
+    @_builtins.property
+    def hdr(self) -> Global___Hdr: ...
     def __init__(
         self,
         *,
@@ -298,19 +467,34 @@ class PercentilesAggregation(_message.Message):
         percents: _abc.Iterable[_builtins.float] | None = ...,
         keyed: _builtins.bool | None = ...,
         missing: _scalar_pb2.Scalar | None = ...,
+        format: _builtins.str | None = ...,
+        tdigest: Global___TDigest | None = ...,
+        hdr: Global___Hdr | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_missing", b"_missing", "keyed", b"keyed", "missing", b"missing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_hdr", b"_hdr", "_keyed", b"_keyed", "_missing", b"_missing", "_tdigest", b"_tdigest", "format", b"format", "hdr", b"hdr", "keyed", b"keyed", "missing", b"missing", "tdigest", b"tdigest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_missing", b"_missing", "field", b"field", "keyed", b"keyed", "missing", b"missing", "percents", b"percents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_hdr", b"_hdr", "_keyed", b"_keyed", "_missing", b"_missing", "_tdigest", b"_tdigest", "field", b"field", "format", b"format", "hdr", b"hdr", "keyed", b"keyed", "missing", b"missing", "percents", b"percents", "tdigest", b"tdigest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
+    _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
+    _WhichOneofReturnType__hdr: _TypeAlias = _typing.Literal["hdr"]  # noqa: Y015
+    _WhichOneofArgType__hdr: _TypeAlias = _typing.Literal["_hdr", b"_hdr"]  # noqa: Y015
     _WhichOneofReturnType__keyed: _TypeAlias = _typing.Literal["keyed"]  # noqa: Y015
     _WhichOneofArgType__keyed: _TypeAlias = _typing.Literal["_keyed", b"_keyed"]  # noqa: Y015
     _WhichOneofReturnType__missing: _TypeAlias = _typing.Literal["missing"]  # noqa: Y015
     _WhichOneofArgType__missing: _TypeAlias = _typing.Literal["_missing", b"_missing"]  # noqa: Y015
+    _WhichOneofReturnType__tdigest: _TypeAlias = _typing.Literal["tdigest"]  # noqa: Y015
+    _WhichOneofArgType__tdigest: _TypeAlias = _typing.Literal["_tdigest", b"_tdigest"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format) -> _WhichOneofReturnType__format | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hdr) -> _WhichOneofReturnType__hdr | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keyed) -> _WhichOneofReturnType__keyed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__missing) -> _WhichOneofReturnType__missing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tdigest) -> _WhichOneofReturnType__tdigest | None: ...
 
 Global___PercentilesAggregation: _TypeAlias = PercentilesAggregation  # noqa: Y015
 
@@ -362,11 +546,14 @@ class HistogramAggregation(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     KEYED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     interval: _builtins.float
     offset: _builtins.float
     min_doc_count: _builtins.int
     keyed: _builtins.bool
+    format: _builtins.str
+    """How keys are written: a pattern of dates, or of numbers such as #,##0.00."""
     @_builtins.property
     def extended_bounds(self) -> Global___Bounds: ...
     @_builtins.property
@@ -387,13 +574,16 @@ class HistogramAggregation(_message.Message):
         order: _abc.Iterable[Global___BucketOrder] | None = ...,
         keyed: _builtins.bool | None = ...,
         missing: _scalar_pb2.Scalar | None = ...,
+        format: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_extended_bounds", b"_extended_bounds", "_hard_bounds", b"_hard_bounds", "_keyed", b"_keyed", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_offset", b"_offset", "extended_bounds", b"extended_bounds", "hard_bounds", b"hard_bounds", "keyed", b"keyed", "min_doc_count", b"min_doc_count", "missing", b"missing", "offset", b"offset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_extended_bounds", b"_extended_bounds", "_format", b"_format", "_hard_bounds", b"_hard_bounds", "_keyed", b"_keyed", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_offset", b"_offset", "extended_bounds", b"extended_bounds", "format", b"format", "hard_bounds", b"hard_bounds", "keyed", b"keyed", "min_doc_count", b"min_doc_count", "missing", b"missing", "offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extended_bounds", b"_extended_bounds", "_hard_bounds", b"_hard_bounds", "_keyed", b"_keyed", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_offset", b"_offset", "extended_bounds", b"extended_bounds", "field", b"field", "hard_bounds", b"hard_bounds", "interval", b"interval", "keyed", b"keyed", "min_doc_count", b"min_doc_count", "missing", b"missing", "offset", b"offset", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extended_bounds", b"_extended_bounds", "_format", b"_format", "_hard_bounds", b"_hard_bounds", "_keyed", b"_keyed", "_min_doc_count", b"_min_doc_count", "_missing", b"_missing", "_offset", b"_offset", "extended_bounds", b"extended_bounds", "field", b"field", "format", b"format", "hard_bounds", b"hard_bounds", "interval", b"interval", "keyed", b"keyed", "min_doc_count", b"min_doc_count", "missing", b"missing", "offset", b"offset", "order", b"order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__extended_bounds: _TypeAlias = _typing.Literal["extended_bounds"]  # noqa: Y015
     _WhichOneofArgType__extended_bounds: _TypeAlias = _typing.Literal["_extended_bounds", b"_extended_bounds"]  # noqa: Y015
+    _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
+    _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
     _WhichOneofReturnType__hard_bounds: _TypeAlias = _typing.Literal["hard_bounds"]  # noqa: Y015
     _WhichOneofArgType__hard_bounds: _TypeAlias = _typing.Literal["_hard_bounds", b"_hard_bounds"]  # noqa: Y015
     _WhichOneofReturnType__keyed: _TypeAlias = _typing.Literal["keyed"]  # noqa: Y015
@@ -406,6 +596,8 @@ class HistogramAggregation(_message.Message):
     _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__extended_bounds) -> _WhichOneofReturnType__extended_bounds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format) -> _WhichOneofReturnType__format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hard_bounds) -> _WhichOneofReturnType__hard_bounds | None: ...
     @_typing.overload
@@ -439,7 +631,7 @@ class DateHistogramAggregation(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     calendar_interval: _builtins.str
-    """minute, hour, day, week, month, quarter, year, or 1m, 1h, 1d, 1w, 1M, 1q, 1y."""
+    """second, minute, hour, day, week, month, quarter, year, or 1s, 1m, 1h, 1d, 1w, 1M, 1q, 1y."""
     fixed_interval: _builtins.str
     """For example 90m."""
     time_zone: _builtins.str
@@ -568,8 +760,11 @@ class RangeAggregation(_message.Message):
     RANGES_FIELD_NUMBER: _builtins.int
     KEYED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     keyed: _builtins.bool
+    format: _builtins.str
+    """How keys and limits are written: a pattern of dates, or of numbers such as #,##0.00."""
     @_builtins.property
     def ranges(self) -> _containers.RepeatedCompositeFieldContainer[Global___RangeBucket]: ...
     @_builtins.property
@@ -581,15 +776,20 @@ class RangeAggregation(_message.Message):
         ranges: _abc.Iterable[Global___RangeBucket] | None = ...,
         keyed: _builtins.bool | None = ...,
         missing: _scalar_pb2.Scalar | None = ...,
+        format: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_missing", b"_missing", "keyed", b"keyed", "missing", b"missing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_keyed", b"_keyed", "_missing", b"_missing", "format", b"format", "keyed", b"keyed", "missing", b"missing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_missing", b"_missing", "field", b"field", "keyed", b"keyed", "missing", b"missing", "ranges", b"ranges"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_keyed", b"_keyed", "_missing", b"_missing", "field", b"field", "format", b"format", "keyed", b"keyed", "missing", b"missing", "ranges", b"ranges"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
+    _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
     _WhichOneofReturnType__keyed: _TypeAlias = _typing.Literal["keyed"]  # noqa: Y015
     _WhichOneofArgType__keyed: _TypeAlias = _typing.Literal["_keyed", b"_keyed"]  # noqa: Y015
     _WhichOneofReturnType__missing: _TypeAlias = _typing.Literal["missing"]  # noqa: Y015
     _WhichOneofArgType__missing: _TypeAlias = _typing.Literal["_missing", b"_missing"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format) -> _WhichOneofReturnType__format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keyed) -> _WhichOneofReturnType__keyed | None: ...
     @_typing.overload
@@ -652,7 +852,7 @@ Global___DateRangeAggregation: _TypeAlias = DateRangeAggregation  # noqa: Y015
 
 @_typing.final
 class FiltersAggregation(_message.Message):
-    """A bucket for each of several queries, by name."""
+    """A bucket for each of several queries, by name or in their order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -680,25 +880,39 @@ class FiltersAggregation(_message.Message):
     FILTERS_FIELD_NUMBER: _builtins.int
     OTHER_BUCKET_FIELD_NUMBER: _builtins.int
     OTHER_BUCKET_KEY_FIELD_NUMBER: _builtins.int
+    ANONYMOUS_FIELD_NUMBER: _builtins.int
+    KEYED_FIELD_NUMBER: _builtins.int
     other_bucket: _builtins.bool
     other_bucket_key: _builtins.str
+    keyed: _builtins.bool
+    """Whether named buckets come back by name, which they do where nothing is said, or as a list."""
     @_builtins.property
     def filters(self) -> _containers.MessageMap[_builtins.str, _query_pb2.Query]: ...
+    @_builtins.property
+    def anonymous(self) -> _containers.RepeatedCompositeFieldContainer[_query_pb2.Query]:
+        """In JSON a list in the place of `filters`; the buckets come back as a list in this order."""
+
     def __init__(
         self,
         *,
         filters: _abc.Mapping[_builtins.str, _query_pb2.Query] | None = ...,
         other_bucket: _builtins.bool | None = ...,
         other_bucket_key: _builtins.str | None = ...,
+        anonymous: _abc.Iterable[_query_pb2.Query] | None = ...,
+        keyed: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_other_bucket", b"_other_bucket", "_other_bucket_key", b"_other_bucket_key", "other_bucket", b"other_bucket", "other_bucket_key", b"other_bucket_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_other_bucket", b"_other_bucket", "_other_bucket_key", b"_other_bucket_key", "keyed", b"keyed", "other_bucket", b"other_bucket", "other_bucket_key", b"other_bucket_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_other_bucket", b"_other_bucket", "_other_bucket_key", b"_other_bucket_key", "filters", b"filters", "other_bucket", b"other_bucket", "other_bucket_key", b"other_bucket_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keyed", b"_keyed", "_other_bucket", b"_other_bucket", "_other_bucket_key", b"_other_bucket_key", "anonymous", b"anonymous", "filters", b"filters", "keyed", b"keyed", "other_bucket", b"other_bucket", "other_bucket_key", b"other_bucket_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__keyed: _TypeAlias = _typing.Literal["keyed"]  # noqa: Y015
+    _WhichOneofArgType__keyed: _TypeAlias = _typing.Literal["_keyed", b"_keyed"]  # noqa: Y015
     _WhichOneofReturnType__other_bucket: _TypeAlias = _typing.Literal["other_bucket"]  # noqa: Y015
     _WhichOneofArgType__other_bucket: _TypeAlias = _typing.Literal["_other_bucket", b"_other_bucket"]  # noqa: Y015
     _WhichOneofReturnType__other_bucket_key: _TypeAlias = _typing.Literal["other_bucket_key"]  # noqa: Y015
     _WhichOneofArgType__other_bucket_key: _TypeAlias = _typing.Literal["_other_bucket_key", b"_other_bucket_key"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keyed) -> _WhichOneofReturnType__keyed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__other_bucket) -> _WhichOneofReturnType__other_bucket | None: ...
     @_typing.overload

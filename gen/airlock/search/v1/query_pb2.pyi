@@ -358,6 +358,8 @@ class MatchQuery(_message.Message):
     ZERO_TERMS_QUERY_FIELD_NUMBER: _builtins.int
     LENIENT_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    AUTO_GENERATE_SYNONYMS_PHRASE_QUERY_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     operator: Global___Operator.ValueType
     fuzziness: _builtins.str
     """AUTO, AUTO:low,high, 0, 1 or 2."""
@@ -365,9 +367,14 @@ class MatchQuery(_message.Message):
     max_expansions: _builtins.int
     fuzzy_transpositions: _builtins.bool
     minimum_should_match: _builtins.str
+    """2, -1, 75%, -25%, or by the number of clauses: 2<-25% 9<-3."""
     zero_terms_query: Global___ZeroTermsQuery.ValueType
     lenient: _builtins.bool
     boost: _builtins.float
+    auto_generate_synonyms_phrase_query: _builtins.bool
+    """Only `false` says anything: the synonyms of several words are searched as words and not as phrases."""
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def query(self) -> _scalar_pb2.Scalar: ...
     def __init__(
@@ -383,11 +390,15 @@ class MatchQuery(_message.Message):
         zero_terms_query: Global___ZeroTermsQuery.ValueType | None = ...,
         lenient: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        auto_generate_synonyms_phrase_query: _builtins.bool | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_zero_terms_query", b"_zero_terms_query", "boost", b"boost", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query", "_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_zero_terms_query", b"_zero_terms_query", "auto_generate_synonyms_phrase_query", b"auto_generate_synonyms_phrase_query", "boost", b"boost", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "query_name", b"query_name", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_zero_terms_query", b"_zero_terms_query", "boost", b"boost", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query", "_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_zero_terms_query", b"_zero_terms_query", "auto_generate_synonyms_phrase_query", b"auto_generate_synonyms_phrase_query", "boost", b"boost", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "query_name", b"query_name", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_generate_synonyms_phrase_query: _TypeAlias = _typing.Literal["auto_generate_synonyms_phrase_query"]  # noqa: Y015
+    _WhichOneofArgType__auto_generate_synonyms_phrase_query: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query"]  # noqa: Y015
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__fuzziness: _TypeAlias = _typing.Literal["fuzziness"]  # noqa: Y015
@@ -404,8 +415,12 @@ class MatchQuery(_message.Message):
     _WhichOneofArgType__operator: _TypeAlias = _typing.Literal["_operator", b"_operator"]  # noqa: Y015
     _WhichOneofReturnType__prefix_length: _TypeAlias = _typing.Literal["prefix_length"]  # noqa: Y015
     _WhichOneofArgType__prefix_length: _TypeAlias = _typing.Literal["_prefix_length", b"_prefix_length"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     _WhichOneofReturnType__zero_terms_query: _TypeAlias = _typing.Literal["zero_terms_query"]  # noqa: Y015
     _WhichOneofArgType__zero_terms_query: _TypeAlias = _typing.Literal["_zero_terms_query", b"_zero_terms_query"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_generate_synonyms_phrase_query) -> _WhichOneofReturnType__auto_generate_synonyms_phrase_query | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
@@ -422,6 +437,8 @@ class MatchQuery(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__operator) -> _WhichOneofReturnType__operator | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prefix_length) -> _WhichOneofReturnType__prefix_length | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__zero_terms_query) -> _WhichOneofReturnType__zero_terms_query | None: ...
 
@@ -445,16 +462,27 @@ class MultiMatchQuery(_message.Message):
     SLOP_FIELD_NUMBER: _builtins.int
     LENIENT_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    ZERO_TERMS_QUERY_FIELD_NUMBER: _builtins.int
+    FUZZY_TRANSPOSITIONS_FIELD_NUMBER: _builtins.int
+    AUTO_GENERATE_SYNONYMS_PHRASE_QUERY_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     type: Global___MultiMatchType.ValueType
     operator: Global___Operator.ValueType
     fuzziness: _builtins.str
     prefix_length: _builtins.int
     max_expansions: _builtins.int
     minimum_should_match: _builtins.str
+    """2, -1, 75%, -25%, or by the number of clauses: 2<-25% 9<-3."""
     tie_breaker: _builtins.float
     slop: _builtins.int
     lenient: _builtins.bool
     boost: _builtins.float
+    zero_terms_query: Global___ZeroTermsQuery.ValueType
+    fuzzy_transpositions: _builtins.bool
+    auto_generate_synonyms_phrase_query: _builtins.bool
+    """Only `false` says anything: the synonyms of several words are searched as words and not as phrases."""
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def query(self) -> _scalar_pb2.Scalar: ...
     @_builtins.property
@@ -476,15 +504,23 @@ class MultiMatchQuery(_message.Message):
         slop: _builtins.int | None = ...,
         lenient: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        zero_terms_query: Global___ZeroTermsQuery.ValueType | None = ...,
+        fuzzy_transpositions: _builtins.bool | None = ...,
+        auto_generate_synonyms_phrase_query: _builtins.bool | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_slop", b"_slop", "_tie_breaker", b"_tie_breaker", "_type", b"_type", "boost", b"boost", "fuzziness", b"fuzziness", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "slop", b"slop", "tie_breaker", b"tie_breaker", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query", "_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_slop", b"_slop", "_tie_breaker", b"_tie_breaker", "_type", b"_type", "_zero_terms_query", b"_zero_terms_query", "auto_generate_synonyms_phrase_query", b"auto_generate_synonyms_phrase_query", "boost", b"boost", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "query_name", b"query_name", "slop", b"slop", "tie_breaker", b"tie_breaker", "type", b"type", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_slop", b"_slop", "_tie_breaker", b"_tie_breaker", "_type", b"_type", "boost", b"boost", "fields", b"fields", "fuzziness", b"fuzziness", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "slop", b"slop", "tie_breaker", b"tie_breaker", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query", "_boost", b"_boost", "_fuzziness", b"_fuzziness", "_fuzzy_transpositions", b"_fuzzy_transpositions", "_lenient", b"_lenient", "_max_expansions", b"_max_expansions", "_minimum_should_match", b"_minimum_should_match", "_operator", b"_operator", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_slop", b"_slop", "_tie_breaker", b"_tie_breaker", "_type", b"_type", "_zero_terms_query", b"_zero_terms_query", "auto_generate_synonyms_phrase_query", b"auto_generate_synonyms_phrase_query", "boost", b"boost", "fields", b"fields", "fuzziness", b"fuzziness", "fuzzy_transpositions", b"fuzzy_transpositions", "lenient", b"lenient", "max_expansions", b"max_expansions", "minimum_should_match", b"minimum_should_match", "operator", b"operator", "prefix_length", b"prefix_length", "query", b"query", "query_name", b"query_name", "slop", b"slop", "tie_breaker", b"tie_breaker", "type", b"type", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_generate_synonyms_phrase_query: _TypeAlias = _typing.Literal["auto_generate_synonyms_phrase_query"]  # noqa: Y015
+    _WhichOneofArgType__auto_generate_synonyms_phrase_query: _TypeAlias = _typing.Literal["_auto_generate_synonyms_phrase_query", b"_auto_generate_synonyms_phrase_query"]  # noqa: Y015
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__fuzziness: _TypeAlias = _typing.Literal["fuzziness"]  # noqa: Y015
     _WhichOneofArgType__fuzziness: _TypeAlias = _typing.Literal["_fuzziness", b"_fuzziness"]  # noqa: Y015
+    _WhichOneofReturnType__fuzzy_transpositions: _TypeAlias = _typing.Literal["fuzzy_transpositions"]  # noqa: Y015
+    _WhichOneofArgType__fuzzy_transpositions: _TypeAlias = _typing.Literal["_fuzzy_transpositions", b"_fuzzy_transpositions"]  # noqa: Y015
     _WhichOneofReturnType__lenient: _TypeAlias = _typing.Literal["lenient"]  # noqa: Y015
     _WhichOneofArgType__lenient: _TypeAlias = _typing.Literal["_lenient", b"_lenient"]  # noqa: Y015
     _WhichOneofReturnType__max_expansions: _TypeAlias = _typing.Literal["max_expansions"]  # noqa: Y015
@@ -495,16 +531,24 @@ class MultiMatchQuery(_message.Message):
     _WhichOneofArgType__operator: _TypeAlias = _typing.Literal["_operator", b"_operator"]  # noqa: Y015
     _WhichOneofReturnType__prefix_length: _TypeAlias = _typing.Literal["prefix_length"]  # noqa: Y015
     _WhichOneofArgType__prefix_length: _TypeAlias = _typing.Literal["_prefix_length", b"_prefix_length"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     _WhichOneofReturnType__slop: _TypeAlias = _typing.Literal["slop"]  # noqa: Y015
     _WhichOneofArgType__slop: _TypeAlias = _typing.Literal["_slop", b"_slop"]  # noqa: Y015
     _WhichOneofReturnType__tie_breaker: _TypeAlias = _typing.Literal["tie_breaker"]  # noqa: Y015
     _WhichOneofArgType__tie_breaker: _TypeAlias = _typing.Literal["_tie_breaker", b"_tie_breaker"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    _WhichOneofReturnType__zero_terms_query: _TypeAlias = _typing.Literal["zero_terms_query"]  # noqa: Y015
+    _WhichOneofArgType__zero_terms_query: _TypeAlias = _typing.Literal["_zero_terms_query", b"_zero_terms_query"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_generate_synonyms_phrase_query) -> _WhichOneofReturnType__auto_generate_synonyms_phrase_query | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fuzziness) -> _WhichOneofReturnType__fuzziness | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fuzzy_transpositions) -> _WhichOneofReturnType__fuzzy_transpositions | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lenient) -> _WhichOneofReturnType__lenient | None: ...
     @_typing.overload
@@ -516,11 +560,15 @@ class MultiMatchQuery(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prefix_length) -> _WhichOneofReturnType__prefix_length | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slop) -> _WhichOneofReturnType__slop | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tie_breaker) -> _WhichOneofReturnType__tie_breaker | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zero_terms_query) -> _WhichOneofReturnType__zero_terms_query | None: ...
 
 Global___MultiMatchQuery: _TypeAlias = MultiMatchQuery  # noqa: Y015
 
@@ -533,9 +581,14 @@ class MatchPhraseQuery(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     SLOP_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    ZERO_TERMS_QUERY_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     slop: _builtins.int
     """How many positions the words may be apart."""
     boost: _builtins.float
+    zero_terms_query: Global___ZeroTermsQuery.ValueType
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def query(self) -> _scalar_pb2.Scalar: ...
     def __init__(
@@ -544,19 +597,29 @@ class MatchPhraseQuery(_message.Message):
         query: _scalar_pb2.Scalar | None = ...,
         slop: _builtins.int | None = ...,
         boost: _builtins.float | None = ...,
+        zero_terms_query: Global___ZeroTermsQuery.ValueType | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_slop", b"_slop", "boost", b"boost", "query", b"query", "slop", b"slop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "_slop", b"_slop", "_zero_terms_query", b"_zero_terms_query", "boost", b"boost", "query", b"query", "query_name", b"query_name", "slop", b"slop", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_slop", b"_slop", "boost", b"boost", "query", b"query", "slop", b"slop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "_slop", b"_slop", "_zero_terms_query", b"_zero_terms_query", "boost", b"boost", "query", b"query", "query_name", b"query_name", "slop", b"slop", "zero_terms_query", b"zero_terms_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     _WhichOneofReturnType__slop: _TypeAlias = _typing.Literal["slop"]  # noqa: Y015
     _WhichOneofArgType__slop: _TypeAlias = _typing.Literal["_slop", b"_slop"]  # noqa: Y015
+    _WhichOneofReturnType__zero_terms_query: _TypeAlias = _typing.Literal["zero_terms_query"]  # noqa: Y015
+    _WhichOneofArgType__zero_terms_query: _TypeAlias = _typing.Literal["_zero_terms_query", b"_zero_terms_query"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slop) -> _WhichOneofReturnType__slop | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zero_terms_query) -> _WhichOneofReturnType__zero_terms_query | None: ...
 
 Global___MatchPhraseQuery: _TypeAlias = MatchPhraseQuery  # noqa: Y015
 
@@ -567,19 +630,28 @@ class MatchAllQuery(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     def __init__(
         self,
         *,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___MatchAllQuery: _TypeAlias = MatchAllQuery  # noqa: Y015
 
@@ -592,8 +664,11 @@ class TermQuery(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     CASE_INSENSITIVE_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     case_insensitive: _builtins.bool
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def value(self) -> _scalar_pb2.Scalar: ...
     def __init__(
@@ -602,19 +677,24 @@ class TermQuery(_message.Message):
         value: _scalar_pb2.Scalar | None = ...,
         case_insensitive: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__case_insensitive: _TypeAlias = _typing.Literal["case_insensitive"]  # noqa: Y015
     _WhichOneofArgType__case_insensitive: _TypeAlias = _typing.Literal["_case_insensitive", b"_case_insensitive"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__case_insensitive) -> _WhichOneofReturnType__case_insensitive | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___TermQuery: _TypeAlias = TermQuery  # noqa: Y015
 
@@ -626,8 +706,11 @@ class TermsQuery(_message.Message):
 
     VALUES_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     boost: _builtins.float
     """In JSON it stands beside the field's name."""
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`. In JSON it stands beside the field's name."""
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[_scalar_pb2.Scalar]: ...
     def __init__(
@@ -635,14 +718,20 @@ class TermsQuery(_message.Message):
         *,
         values: _abc.Iterable[_scalar_pb2.Scalar] | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___TermsQuery: _TypeAlias = TermsQuery  # noqa: Y015
 
@@ -660,12 +749,15 @@ class RangeQuery(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     RELATION_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     format: _builtins.str
     """How the bounds of a date range are written."""
     time_zone: _builtins.str
     """An offset such as +03:30 or a zone such as Asia/Tehran, for bounds without one."""
     relation: Global___RangeRelation.ValueType
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def gt(self) -> _scalar_pb2.Scalar: ...
     @_builtins.property
@@ -685,10 +777,11 @@ class RangeQuery(_message.Message):
         time_zone: _builtins.str | None = ...,
         relation: Global___RangeRelation.ValueType | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_format", b"_format", "_gt", b"_gt", "_gte", b"_gte", "_lt", b"_lt", "_lte", b"_lte", "_relation", b"_relation", "_time_zone", b"_time_zone", "boost", b"boost", "format", b"format", "gt", b"gt", "gte", b"gte", "lt", b"lt", "lte", b"lte", "relation", b"relation", "time_zone", b"time_zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_format", b"_format", "_gt", b"_gt", "_gte", b"_gte", "_lt", b"_lt", "_lte", b"_lte", "_query_name", b"_query_name", "_relation", b"_relation", "_time_zone", b"_time_zone", "boost", b"boost", "format", b"format", "gt", b"gt", "gte", b"gte", "lt", b"lt", "lte", b"lte", "query_name", b"query_name", "relation", b"relation", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_format", b"_format", "_gt", b"_gt", "_gte", b"_gte", "_lt", b"_lt", "_lte", b"_lte", "_relation", b"_relation", "_time_zone", b"_time_zone", "boost", b"boost", "format", b"format", "gt", b"gt", "gte", b"gte", "lt", b"lt", "lte", b"lte", "relation", b"relation", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_format", b"_format", "_gt", b"_gt", "_gte", b"_gte", "_lt", b"_lt", "_lte", b"_lte", "_query_name", b"_query_name", "_relation", b"_relation", "_time_zone", b"_time_zone", "boost", b"boost", "format", b"format", "gt", b"gt", "gte", b"gte", "lt", b"lt", "lte", b"lte", "query_name", b"query_name", "relation", b"relation", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
@@ -702,6 +795,8 @@ class RangeQuery(_message.Message):
     _WhichOneofArgType__lt: _TypeAlias = _typing.Literal["_lt", b"_lt"]  # noqa: Y015
     _WhichOneofReturnType__lte: _TypeAlias = _typing.Literal["lte"]  # noqa: Y015
     _WhichOneofArgType__lte: _TypeAlias = _typing.Literal["_lte", b"_lte"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     _WhichOneofReturnType__relation: _TypeAlias = _typing.Literal["relation"]  # noqa: Y015
     _WhichOneofArgType__relation: _TypeAlias = _typing.Literal["_relation", b"_relation"]  # noqa: Y015
     _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
@@ -719,6 +814,8 @@ class RangeQuery(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lte) -> _WhichOneofReturnType__lte | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__relation) -> _WhichOneofReturnType__relation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__time_zone) -> _WhichOneofReturnType__time_zone | None: ...
@@ -733,21 +830,30 @@ class ExistsQuery(_message.Message):
 
     FIELD_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     def __init__(
         self,
         *,
         field: _builtins.str = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost", "field", b"field"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "field", b"field", "query_name", b"query_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___ExistsQuery: _TypeAlias = ExistsQuery  # noqa: Y015
 
@@ -760,28 +866,36 @@ class PrefixQuery(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     CASE_INSENSITIVE_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     value: _builtins.str
     case_insensitive: _builtins.bool
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     def __init__(
         self,
         *,
         value: _builtins.str = ...,
         case_insensitive: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__case_insensitive: _TypeAlias = _typing.Literal["case_insensitive"]  # noqa: Y015
     _WhichOneofArgType__case_insensitive: _TypeAlias = _typing.Literal["_case_insensitive", b"_case_insensitive"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__case_insensitive) -> _WhichOneofReturnType__case_insensitive | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___PrefixQuery: _TypeAlias = PrefixQuery  # noqa: Y015
 
@@ -794,28 +908,36 @@ class WildcardQuery(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     CASE_INSENSITIVE_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     value: _builtins.str
     case_insensitive: _builtins.bool
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     def __init__(
         self,
         *,
         value: _builtins.str = ...,
         case_insensitive: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "boost", b"boost", "case_insensitive", b"case_insensitive", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_case_insensitive", b"_case_insensitive", "_query_name", b"_query_name", "boost", b"boost", "case_insensitive", b"case_insensitive", "query_name", b"query_name", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__case_insensitive: _TypeAlias = _typing.Literal["case_insensitive"]  # noqa: Y015
     _WhichOneofArgType__case_insensitive: _TypeAlias = _typing.Literal["_case_insensitive", b"_case_insensitive"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__case_insensitive) -> _WhichOneofReturnType__case_insensitive | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___WildcardQuery: _TypeAlias = WildcardQuery  # noqa: Y015
 
@@ -831,11 +953,14 @@ class FuzzyQuery(_message.Message):
     MAX_EXPANSIONS_FIELD_NUMBER: _builtins.int
     TRANSPOSITIONS_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     fuzziness: _builtins.str
     prefix_length: _builtins.int
     max_expansions: _builtins.int
     transpositions: _builtins.bool
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def value(self) -> _scalar_pb2.Scalar: ...
     def __init__(
@@ -847,10 +972,11 @@ class FuzzyQuery(_message.Message):
         max_expansions: _builtins.int | None = ...,
         transpositions: _builtins.bool | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_max_expansions", b"_max_expansions", "_prefix_length", b"_prefix_length", "_transpositions", b"_transpositions", "boost", b"boost", "fuzziness", b"fuzziness", "max_expansions", b"max_expansions", "prefix_length", b"prefix_length", "transpositions", b"transpositions", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_max_expansions", b"_max_expansions", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_transpositions", b"_transpositions", "boost", b"boost", "fuzziness", b"fuzziness", "max_expansions", b"max_expansions", "prefix_length", b"prefix_length", "query_name", b"query_name", "transpositions", b"transpositions", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_max_expansions", b"_max_expansions", "_prefix_length", b"_prefix_length", "_transpositions", b"_transpositions", "boost", b"boost", "fuzziness", b"fuzziness", "max_expansions", b"max_expansions", "prefix_length", b"prefix_length", "transpositions", b"transpositions", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_fuzziness", b"_fuzziness", "_max_expansions", b"_max_expansions", "_prefix_length", b"_prefix_length", "_query_name", b"_query_name", "_transpositions", b"_transpositions", "boost", b"boost", "fuzziness", b"fuzziness", "max_expansions", b"max_expansions", "prefix_length", b"prefix_length", "query_name", b"query_name", "transpositions", b"transpositions", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
@@ -860,6 +986,8 @@ class FuzzyQuery(_message.Message):
     _WhichOneofArgType__max_expansions: _TypeAlias = _typing.Literal["_max_expansions", b"_max_expansions"]  # noqa: Y015
     _WhichOneofReturnType__prefix_length: _TypeAlias = _typing.Literal["prefix_length"]  # noqa: Y015
     _WhichOneofArgType__prefix_length: _TypeAlias = _typing.Literal["_prefix_length", b"_prefix_length"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
     _WhichOneofReturnType__transpositions: _TypeAlias = _typing.Literal["transpositions"]  # noqa: Y015
     _WhichOneofArgType__transpositions: _TypeAlias = _typing.Literal["_transpositions", b"_transpositions"]  # noqa: Y015
     @_typing.overload
@@ -870,6 +998,8 @@ class FuzzyQuery(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_expansions) -> _WhichOneofReturnType__max_expansions | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prefix_length) -> _WhichOneofReturnType__prefix_length | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__transpositions) -> _WhichOneofReturnType__transpositions | None: ...
 
@@ -883,7 +1013,10 @@ class IdsQuery(_message.Message):
 
     VALUES_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     boost: _builtins.float
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -891,14 +1024,20 @@ class IdsQuery(_message.Message):
         *,
         values: _abc.Iterable[_builtins.str] | None = ...,
         boost: _builtins.float | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "boost", b"boost", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_query_name", b"_query_name", "boost", b"boost", "query_name", b"query_name", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___IdsQuery: _TypeAlias = IdsQuery  # noqa: Y015
 
@@ -914,8 +1053,15 @@ class BoolQuery(_message.Message):
     MUST_NOT_FIELD_NUMBER: _builtins.int
     MINIMUM_SHOULD_MATCH_FIELD_NUMBER: _builtins.int
     BOOST_FIELD_NUMBER: _builtins.int
+    ADJUST_PURE_NEGATIVE_FIELD_NUMBER: _builtins.int
+    QUERY_NAME_FIELD_NUMBER: _builtins.int
     minimum_should_match: _builtins.str
+    """2, -1, 75%, -25%, or by the number of clauses: 2<-25% 9<-3."""
     boost: _builtins.float
+    adjust_pure_negative: _builtins.bool
+    """Whether a bool of nothing but must_not finds what is left over; without it, it does."""
+    query_name: _builtins.str
+    """Told with each hit that matches it, under `matched_queries`."""
     @_builtins.property
     def must(self) -> _containers.RepeatedCompositeFieldContainer[Global___Query]: ...
     @_builtins.property
@@ -933,18 +1079,28 @@ class BoolQuery(_message.Message):
         must_not: _abc.Iterable[Global___Query] | None = ...,
         minimum_should_match: _builtins.str | None = ...,
         boost: _builtins.float | None = ...,
+        adjust_pure_negative: _builtins.bool | None = ...,
+        query_name: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_minimum_should_match", b"_minimum_should_match", "boost", b"boost", "minimum_should_match", b"minimum_should_match"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_adjust_pure_negative", b"_adjust_pure_negative", "_boost", b"_boost", "_minimum_should_match", b"_minimum_should_match", "_query_name", b"_query_name", "adjust_pure_negative", b"adjust_pure_negative", "boost", b"boost", "minimum_should_match", b"minimum_should_match", "query_name", b"query_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boost", b"_boost", "_minimum_should_match", b"_minimum_should_match", "boost", b"boost", "filter", b"filter", "minimum_should_match", b"minimum_should_match", "must", b"must", "must_not", b"must_not", "should", b"should"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjust_pure_negative", b"_adjust_pure_negative", "_boost", b"_boost", "_minimum_should_match", b"_minimum_should_match", "_query_name", b"_query_name", "adjust_pure_negative", b"adjust_pure_negative", "boost", b"boost", "filter", b"filter", "minimum_should_match", b"minimum_should_match", "must", b"must", "must_not", b"must_not", "query_name", b"query_name", "should", b"should"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__adjust_pure_negative: _TypeAlias = _typing.Literal["adjust_pure_negative"]  # noqa: Y015
+    _WhichOneofArgType__adjust_pure_negative: _TypeAlias = _typing.Literal["_adjust_pure_negative", b"_adjust_pure_negative"]  # noqa: Y015
     _WhichOneofReturnType__boost: _TypeAlias = _typing.Literal["boost"]  # noqa: Y015
     _WhichOneofArgType__boost: _TypeAlias = _typing.Literal["_boost", b"_boost"]  # noqa: Y015
     _WhichOneofReturnType__minimum_should_match: _TypeAlias = _typing.Literal["minimum_should_match"]  # noqa: Y015
     _WhichOneofArgType__minimum_should_match: _TypeAlias = _typing.Literal["_minimum_should_match", b"_minimum_should_match"]  # noqa: Y015
+    _WhichOneofReturnType__query_name: _TypeAlias = _typing.Literal["query_name"]  # noqa: Y015
+    _WhichOneofArgType__query_name: _TypeAlias = _typing.Literal["_query_name", b"_query_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__adjust_pure_negative) -> _WhichOneofReturnType__adjust_pure_negative | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__boost) -> _WhichOneofReturnType__boost | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_should_match) -> _WhichOneofReturnType__minimum_should_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__query_name) -> _WhichOneofReturnType__query_name | None: ...
 
 Global___BoolQuery: _TypeAlias = BoolQuery  # noqa: Y015

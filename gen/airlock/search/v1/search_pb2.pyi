@@ -64,6 +64,140 @@ SORT_MODE_AVG: SortMode.ValueType  # 4
 SORT_MODE_MEDIAN: SortMode.ValueType  # 5
 Global___SortMode: _TypeAlias = SortMode  # noqa: Y015
 
+class _SortNumericType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SortNumericTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SortNumericType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SORT_NUMERIC_TYPE_UNSPECIFIED: _SortNumericType.ValueType  # 0
+    SORT_NUMERIC_TYPE_LONG: _SortNumericType.ValueType  # 1
+    SORT_NUMERIC_TYPE_DOUBLE: _SortNumericType.ValueType  # 2
+    SORT_NUMERIC_TYPE_DATE: _SortNumericType.ValueType  # 3
+    SORT_NUMERIC_TYPE_DATE_NANOS: _SortNumericType.ValueType  # 4
+
+class SortNumericType(_SortNumericType, metaclass=_SortNumericTypeEnumTypeWrapper):
+    """The type as which numbers and dates of several indices or fields are compared."""
+
+SORT_NUMERIC_TYPE_UNSPECIFIED: SortNumericType.ValueType  # 0
+SORT_NUMERIC_TYPE_LONG: SortNumericType.ValueType  # 1
+SORT_NUMERIC_TYPE_DOUBLE: SortNumericType.ValueType  # 2
+SORT_NUMERIC_TYPE_DATE: SortNumericType.ValueType  # 3
+SORT_NUMERIC_TYPE_DATE_NANOS: SortNumericType.ValueType  # 4
+Global___SortNumericType: _TypeAlias = SortNumericType  # noqa: Y015
+
+class _HighlightType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_TYPE_UNSPECIFIED: _HighlightType.ValueType  # 0
+    HIGHLIGHT_TYPE_UNIFIED: _HighlightType.ValueType  # 1
+    HIGHLIGHT_TYPE_PLAIN: _HighlightType.ValueType  # 2
+    HIGHLIGHT_TYPE_FVH: _HighlightType.ValueType  # 3
+    """Only for fields whose mapping keeps term vectors."""
+
+class HighlightType(_HighlightType, metaclass=_HighlightTypeEnumTypeWrapper):
+    """Which of Elasticsearch's highlighters marks."""
+
+HIGHLIGHT_TYPE_UNSPECIFIED: HighlightType.ValueType  # 0
+HIGHLIGHT_TYPE_UNIFIED: HighlightType.ValueType  # 1
+HIGHLIGHT_TYPE_PLAIN: HighlightType.ValueType  # 2
+HIGHLIGHT_TYPE_FVH: HighlightType.ValueType  # 3
+"""Only for fields whose mapping keeps term vectors."""
+Global___HighlightType: _TypeAlias = HighlightType  # noqa: Y015
+
+class _HighlightOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_ORDER_UNSPECIFIED: _HighlightOrder.ValueType  # 0
+    HIGHLIGHT_ORDER_NONE: _HighlightOrder.ValueType  # 1
+    HIGHLIGHT_ORDER_SCORE: _HighlightOrder.ValueType  # 2
+
+class HighlightOrder(_HighlightOrder, metaclass=_HighlightOrderEnumTypeWrapper):
+    """The order of a field's fragments: as they stand in it, or the best first."""
+
+HIGHLIGHT_ORDER_UNSPECIFIED: HighlightOrder.ValueType  # 0
+HIGHLIGHT_ORDER_NONE: HighlightOrder.ValueType  # 1
+HIGHLIGHT_ORDER_SCORE: HighlightOrder.ValueType  # 2
+Global___HighlightOrder: _TypeAlias = HighlightOrder  # noqa: Y015
+
+class _HighlightEncoder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightEncoderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightEncoder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_ENCODER_UNSPECIFIED: _HighlightEncoder.ValueType  # 0
+    HIGHLIGHT_ENCODER_DEFAULT: _HighlightEncoder.ValueType  # 1
+    HIGHLIGHT_ENCODER_HTML: _HighlightEncoder.ValueType  # 2
+
+class HighlightEncoder(_HighlightEncoder, metaclass=_HighlightEncoderEnumTypeWrapper):
+    """Whether fragments are escaped for HTML."""
+
+HIGHLIGHT_ENCODER_UNSPECIFIED: HighlightEncoder.ValueType  # 0
+HIGHLIGHT_ENCODER_DEFAULT: HighlightEncoder.ValueType  # 1
+HIGHLIGHT_ENCODER_HTML: HighlightEncoder.ValueType  # 2
+Global___HighlightEncoder: _TypeAlias = HighlightEncoder  # noqa: Y015
+
+class _HighlightBoundaryScanner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightBoundaryScannerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightBoundaryScanner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_BOUNDARY_SCANNER_UNSPECIFIED: _HighlightBoundaryScanner.ValueType  # 0
+    HIGHLIGHT_BOUNDARY_SCANNER_SENTENCE: _HighlightBoundaryScanner.ValueType  # 1
+    HIGHLIGHT_BOUNDARY_SCANNER_WORD: _HighlightBoundaryScanner.ValueType  # 2
+    HIGHLIGHT_BOUNDARY_SCANNER_CHARS: _HighlightBoundaryScanner.ValueType  # 3
+
+class HighlightBoundaryScanner(_HighlightBoundaryScanner, metaclass=_HighlightBoundaryScannerEnumTypeWrapper):
+    """Where a fragment may begin and end."""
+
+HIGHLIGHT_BOUNDARY_SCANNER_UNSPECIFIED: HighlightBoundaryScanner.ValueType  # 0
+HIGHLIGHT_BOUNDARY_SCANNER_SENTENCE: HighlightBoundaryScanner.ValueType  # 1
+HIGHLIGHT_BOUNDARY_SCANNER_WORD: HighlightBoundaryScanner.ValueType  # 2
+HIGHLIGHT_BOUNDARY_SCANNER_CHARS: HighlightBoundaryScanner.ValueType  # 3
+Global___HighlightBoundaryScanner: _TypeAlias = HighlightBoundaryScanner  # noqa: Y015
+
+class _HighlightFragmenter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightFragmenterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightFragmenter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_FRAGMENTER_UNSPECIFIED: _HighlightFragmenter.ValueType  # 0
+    HIGHLIGHT_FRAGMENTER_SIMPLE: _HighlightFragmenter.ValueType  # 1
+    HIGHLIGHT_FRAGMENTER_SPAN: _HighlightFragmenter.ValueType  # 2
+
+class HighlightFragmenter(_HighlightFragmenter, metaclass=_HighlightFragmenterEnumTypeWrapper):
+    """How the plain highlighter breaks a text."""
+
+HIGHLIGHT_FRAGMENTER_UNSPECIFIED: HighlightFragmenter.ValueType  # 0
+HIGHLIGHT_FRAGMENTER_SIMPLE: HighlightFragmenter.ValueType  # 1
+HIGHLIGHT_FRAGMENTER_SPAN: HighlightFragmenter.ValueType  # 2
+Global___HighlightFragmenter: _TypeAlias = HighlightFragmenter  # noqa: Y015
+
+class _HighlightTagsSchema:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighlightTagsSchemaEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighlightTagsSchema.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGHLIGHT_TAGS_SCHEMA_UNSPECIFIED: _HighlightTagsSchema.ValueType  # 0
+    HIGHLIGHT_TAGS_SCHEMA_STYLED: _HighlightTagsSchema.ValueType  # 1
+
+class HighlightTagsSchema(_HighlightTagsSchema, metaclass=_HighlightTagsSchemaEnumTypeWrapper):
+    """Elasticsearch's own set of tags."""
+
+HIGHLIGHT_TAGS_SCHEMA_UNSPECIFIED: HighlightTagsSchema.ValueType  # 0
+HIGHLIGHT_TAGS_SCHEMA_STYLED: HighlightTagsSchema.ValueType  # 1
+Global___HighlightTagsSchema: _TypeAlias = HighlightTagsSchema  # noqa: Y015
+
 @_typing.final
 class Search(_message.Message):
     """A search body, in Elasticsearch's shape. This message is the normal form in which a question crosses the gap. An absent
@@ -101,9 +235,15 @@ class Search(_message.Message):
     SOURCE_FILTER_FIELD_NUMBER: _builtins.int
     HIGHLIGHT_FIELD_NUMBER: _builtins.int
     TRACK_TOTAL_HITS_FIELD_NUMBER: _builtins.int
+    TRACK_SCORES_FIELD_NUMBER: _builtins.int
+    MIN_SCORE_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     from_offset: _builtins.int
     """from + size is at most 10,000."""
+    track_scores: _builtins.bool
+    """Scores of hits even where they are sorted by something else."""
+    min_score: _builtins.float
+    """Hits below this score are left out."""
     @_builtins.property
     def query(self) -> _query_pb2.Query: ...
     @_builtins.property
@@ -129,21 +269,27 @@ class Search(_message.Message):
         source_filter: Global___SourceFilter | None = ...,
         highlight: Global___Highlight | None = ...,
         track_total_hits: Global___TrackTotalHits | None = ...,
+        track_scores: _builtins.bool | None = ...,
+        min_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset", "_highlight", b"_highlight", "_query", b"_query", "_size", b"_size", "_source_filter", b"_source_filter", "_track_total_hits", b"_track_total_hits", "from_offset", b"from_offset", "highlight", b"highlight", "query", b"query", "size", b"size", "source_filter", b"source_filter", "track_total_hits", b"track_total_hits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset", "_highlight", b"_highlight", "_min_score", b"_min_score", "_query", b"_query", "_size", b"_size", "_source_filter", b"_source_filter", "_track_scores", b"_track_scores", "_track_total_hits", b"_track_total_hits", "from_offset", b"from_offset", "highlight", b"highlight", "min_score", b"min_score", "query", b"query", "size", b"size", "source_filter", b"source_filter", "track_scores", b"track_scores", "track_total_hits", b"track_total_hits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset", "_highlight", b"_highlight", "_query", b"_query", "_size", b"_size", "_source_filter", b"_source_filter", "_track_total_hits", b"_track_total_hits", "aggs", b"aggs", "from_offset", b"from_offset", "highlight", b"highlight", "query", b"query", "size", b"size", "sort", b"sort", "source_filter", b"source_filter", "track_total_hits", b"track_total_hits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset", "_highlight", b"_highlight", "_min_score", b"_min_score", "_query", b"_query", "_size", b"_size", "_source_filter", b"_source_filter", "_track_scores", b"_track_scores", "_track_total_hits", b"_track_total_hits", "aggs", b"aggs", "from_offset", b"from_offset", "highlight", b"highlight", "min_score", b"min_score", "query", b"query", "size", b"size", "sort", b"sort", "source_filter", b"source_filter", "track_scores", b"track_scores", "track_total_hits", b"track_total_hits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__from_offset: _TypeAlias = _typing.Literal["from_offset"]  # noqa: Y015
     _WhichOneofArgType__from_offset: _TypeAlias = _typing.Literal["_from_offset", b"_from_offset"]  # noqa: Y015
     _WhichOneofReturnType__highlight: _TypeAlias = _typing.Literal["highlight"]  # noqa: Y015
     _WhichOneofArgType__highlight: _TypeAlias = _typing.Literal["_highlight", b"_highlight"]  # noqa: Y015
+    _WhichOneofReturnType__min_score: _TypeAlias = _typing.Literal["min_score"]  # noqa: Y015
+    _WhichOneofArgType__min_score: _TypeAlias = _typing.Literal["_min_score", b"_min_score"]  # noqa: Y015
     _WhichOneofReturnType__query: _TypeAlias = _typing.Literal["query"]  # noqa: Y015
     _WhichOneofArgType__query: _TypeAlias = _typing.Literal["_query", b"_query"]  # noqa: Y015
     _WhichOneofReturnType__size: _TypeAlias = _typing.Literal["size"]  # noqa: Y015
     _WhichOneofArgType__size: _TypeAlias = _typing.Literal["_size", b"_size"]  # noqa: Y015
     _WhichOneofReturnType__source_filter: _TypeAlias = _typing.Literal["source_filter"]  # noqa: Y015
     _WhichOneofArgType__source_filter: _TypeAlias = _typing.Literal["_source_filter", b"_source_filter"]  # noqa: Y015
+    _WhichOneofReturnType__track_scores: _TypeAlias = _typing.Literal["track_scores"]  # noqa: Y015
+    _WhichOneofArgType__track_scores: _TypeAlias = _typing.Literal["_track_scores", b"_track_scores"]  # noqa: Y015
     _WhichOneofReturnType__track_total_hits: _TypeAlias = _typing.Literal["track_total_hits"]  # noqa: Y015
     _WhichOneofArgType__track_total_hits: _TypeAlias = _typing.Literal["_track_total_hits", b"_track_total_hits"]  # noqa: Y015
     @_typing.overload
@@ -151,11 +297,15 @@ class Search(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__highlight) -> _WhichOneofReturnType__highlight | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_score) -> _WhichOneofReturnType__min_score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__query) -> _WhichOneofReturnType__query | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size) -> _WhichOneofReturnType__size | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__source_filter) -> _WhichOneofReturnType__source_filter | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__track_scores) -> _WhichOneofReturnType__track_scores | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__track_total_hits) -> _WhichOneofReturnType__track_total_hits | None: ...
 
@@ -173,6 +323,7 @@ class Sort(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     UNMAPPED_TYPE_FIELD_NUMBER: _builtins.int
+    NUMERIC_TYPE_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """A field's name, `_score` or `_doc`."""
     order: Global___SortOrder.ValueType
@@ -180,6 +331,7 @@ class Sort(_message.Message):
     format: _builtins.str
     unmapped_type: _builtins.str
     """The type to assume where the field is not mapped."""
+    numeric_type: Global___SortNumericType.ValueType
     @_builtins.property
     def missing(self) -> _scalar_pb2.Scalar:
         """`_first`, `_last` or a value of the field's type."""
@@ -193,10 +345,11 @@ class Sort(_message.Message):
         missing: _scalar_pb2.Scalar | None = ...,
         format: _builtins.str | None = ...,
         unmapped_type: _builtins.str | None = ...,
+        numeric_type: Global___SortNumericType.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_missing", b"_missing", "_mode", b"_mode", "_order", b"_order", "_unmapped_type", b"_unmapped_type", "format", b"format", "missing", b"missing", "mode", b"mode", "order", b"order", "unmapped_type", b"unmapped_type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_missing", b"_missing", "_mode", b"_mode", "_numeric_type", b"_numeric_type", "_order", b"_order", "_unmapped_type", b"_unmapped_type", "format", b"format", "missing", b"missing", "mode", b"mode", "numeric_type", b"numeric_type", "order", b"order", "unmapped_type", b"unmapped_type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_missing", b"_missing", "_mode", b"_mode", "_order", b"_order", "_unmapped_type", b"_unmapped_type", "field", b"field", "format", b"format", "missing", b"missing", "mode", b"mode", "order", b"order", "unmapped_type", b"unmapped_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "_missing", b"_missing", "_mode", b"_mode", "_numeric_type", b"_numeric_type", "_order", b"_order", "_unmapped_type", b"_unmapped_type", "field", b"field", "format", b"format", "missing", b"missing", "mode", b"mode", "numeric_type", b"numeric_type", "order", b"order", "unmapped_type", b"unmapped_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
     _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
@@ -204,6 +357,8 @@ class Sort(_message.Message):
     _WhichOneofArgType__missing: _TypeAlias = _typing.Literal["_missing", b"_missing"]  # noqa: Y015
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
+    _WhichOneofReturnType__numeric_type: _TypeAlias = _typing.Literal["numeric_type"]  # noqa: Y015
+    _WhichOneofArgType__numeric_type: _TypeAlias = _typing.Literal["_numeric_type", b"_numeric_type"]  # noqa: Y015
     _WhichOneofReturnType__order: _TypeAlias = _typing.Literal["order"]  # noqa: Y015
     _WhichOneofArgType__order: _TypeAlias = _typing.Literal["_order", b"_order"]  # noqa: Y015
     _WhichOneofReturnType__unmapped_type: _TypeAlias = _typing.Literal["unmapped_type"]  # noqa: Y015
@@ -214,6 +369,8 @@ class Sort(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__missing) -> _WhichOneofReturnType__missing | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mode) -> _WhichOneofReturnType__mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__numeric_type) -> _WhichOneofReturnType__numeric_type | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order) -> _WhichOneofReturnType__order | None: ...
     @_typing.overload
@@ -312,9 +469,36 @@ class Highlight(_message.Message):
     FRAGMENT_SIZE_FIELD_NUMBER: _builtins.int
     NUMBER_OF_FRAGMENTS_FIELD_NUMBER: _builtins.int
     REQUIRE_FIELD_MATCH_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    NO_MATCH_SIZE_FIELD_NUMBER: _builtins.int
+    BOUNDARY_SCANNER_FIELD_NUMBER: _builtins.int
+    BOUNDARY_SCANNER_LOCALE_FIELD_NUMBER: _builtins.int
+    BOUNDARY_CHARS_FIELD_NUMBER: _builtins.int
+    BOUNDARY_MAX_SCAN_FIELD_NUMBER: _builtins.int
+    FRAGMENTER_FIELD_NUMBER: _builtins.int
+    PHRASE_LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_ANALYZED_OFFSET_FIELD_NUMBER: _builtins.int
+    ENCODER_FIELD_NUMBER: _builtins.int
+    TAGS_SCHEMA_FIELD_NUMBER: _builtins.int
     fragment_size: _builtins.int
     number_of_fragments: _builtins.int
     require_field_match: _builtins.bool
+    type: Global___HighlightType.ValueType
+    order: Global___HighlightOrder.ValueType
+    no_match_size: _builtins.int
+    """How much of a field without a match is shown."""
+    boundary_scanner: Global___HighlightBoundaryScanner.ValueType
+    boundary_scanner_locale: _builtins.str
+    """A language such as en-US or fa."""
+    boundary_chars: _builtins.str
+    boundary_max_scan: _builtins.int
+    fragmenter: Global___HighlightFragmenter.ValueType
+    phrase_limit: _builtins.int
+    max_analyzed_offset: _builtins.int
+    """How far into a text is looked."""
+    encoder: Global___HighlightEncoder.ValueType
+    tags_schema: Global___HighlightTagsSchema.ValueType
     @_builtins.property
     def fields(self) -> _containers.MessageMap[_builtins.str, Global___HighlightField]: ...
     @_builtins.property
@@ -330,23 +514,83 @@ class Highlight(_message.Message):
         fragment_size: _builtins.int | None = ...,
         number_of_fragments: _builtins.int | None = ...,
         require_field_match: _builtins.bool | None = ...,
+        type: Global___HighlightType.ValueType | None = ...,
+        order: Global___HighlightOrder.ValueType | None = ...,
+        no_match_size: _builtins.int | None = ...,
+        boundary_scanner: Global___HighlightBoundaryScanner.ValueType | None = ...,
+        boundary_scanner_locale: _builtins.str | None = ...,
+        boundary_chars: _builtins.str | None = ...,
+        boundary_max_scan: _builtins.int | None = ...,
+        fragmenter: Global___HighlightFragmenter.ValueType | None = ...,
+        phrase_limit: _builtins.int | None = ...,
+        max_analyzed_offset: _builtins.int | None = ...,
+        encoder: Global___HighlightEncoder.ValueType | None = ...,
+        tags_schema: Global___HighlightTagsSchema.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size", "_number_of_fragments", b"_number_of_fragments", "_require_field_match", b"_require_field_match", "fragment_size", b"fragment_size", "number_of_fragments", b"number_of_fragments", "require_field_match", b"require_field_match"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars", "_boundary_max_scan", b"_boundary_max_scan", "_boundary_scanner", b"_boundary_scanner", "_boundary_scanner_locale", b"_boundary_scanner_locale", "_encoder", b"_encoder", "_fragment_size", b"_fragment_size", "_fragmenter", b"_fragmenter", "_max_analyzed_offset", b"_max_analyzed_offset", "_no_match_size", b"_no_match_size", "_number_of_fragments", b"_number_of_fragments", "_order", b"_order", "_phrase_limit", b"_phrase_limit", "_require_field_match", b"_require_field_match", "_tags_schema", b"_tags_schema", "_type", b"_type", "boundary_chars", b"boundary_chars", "boundary_max_scan", b"boundary_max_scan", "boundary_scanner", b"boundary_scanner", "boundary_scanner_locale", b"boundary_scanner_locale", "encoder", b"encoder", "fragment_size", b"fragment_size", "fragmenter", b"fragmenter", "max_analyzed_offset", b"max_analyzed_offset", "no_match_size", b"no_match_size", "number_of_fragments", b"number_of_fragments", "order", b"order", "phrase_limit", b"phrase_limit", "require_field_match", b"require_field_match", "tags_schema", b"tags_schema", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size", "_number_of_fragments", b"_number_of_fragments", "_require_field_match", b"_require_field_match", "fields", b"fields", "fragment_size", b"fragment_size", "number_of_fragments", b"number_of_fragments", "post_tags", b"post_tags", "pre_tags", b"pre_tags", "require_field_match", b"require_field_match"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars", "_boundary_max_scan", b"_boundary_max_scan", "_boundary_scanner", b"_boundary_scanner", "_boundary_scanner_locale", b"_boundary_scanner_locale", "_encoder", b"_encoder", "_fragment_size", b"_fragment_size", "_fragmenter", b"_fragmenter", "_max_analyzed_offset", b"_max_analyzed_offset", "_no_match_size", b"_no_match_size", "_number_of_fragments", b"_number_of_fragments", "_order", b"_order", "_phrase_limit", b"_phrase_limit", "_require_field_match", b"_require_field_match", "_tags_schema", b"_tags_schema", "_type", b"_type", "boundary_chars", b"boundary_chars", "boundary_max_scan", b"boundary_max_scan", "boundary_scanner", b"boundary_scanner", "boundary_scanner_locale", b"boundary_scanner_locale", "encoder", b"encoder", "fields", b"fields", "fragment_size", b"fragment_size", "fragmenter", b"fragmenter", "max_analyzed_offset", b"max_analyzed_offset", "no_match_size", b"no_match_size", "number_of_fragments", b"number_of_fragments", "order", b"order", "phrase_limit", b"phrase_limit", "post_tags", b"post_tags", "pre_tags", b"pre_tags", "require_field_match", b"require_field_match", "tags_schema", b"tags_schema", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__boundary_chars: _TypeAlias = _typing.Literal["boundary_chars"]  # noqa: Y015
+    _WhichOneofArgType__boundary_chars: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_max_scan: _TypeAlias = _typing.Literal["boundary_max_scan"]  # noqa: Y015
+    _WhichOneofArgType__boundary_max_scan: _TypeAlias = _typing.Literal["_boundary_max_scan", b"_boundary_max_scan"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_scanner: _TypeAlias = _typing.Literal["boundary_scanner"]  # noqa: Y015
+    _WhichOneofArgType__boundary_scanner: _TypeAlias = _typing.Literal["_boundary_scanner", b"_boundary_scanner"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_scanner_locale: _TypeAlias = _typing.Literal["boundary_scanner_locale"]  # noqa: Y015
+    _WhichOneofArgType__boundary_scanner_locale: _TypeAlias = _typing.Literal["_boundary_scanner_locale", b"_boundary_scanner_locale"]  # noqa: Y015
+    _WhichOneofReturnType__encoder: _TypeAlias = _typing.Literal["encoder"]  # noqa: Y015
+    _WhichOneofArgType__encoder: _TypeAlias = _typing.Literal["_encoder", b"_encoder"]  # noqa: Y015
     _WhichOneofReturnType__fragment_size: _TypeAlias = _typing.Literal["fragment_size"]  # noqa: Y015
     _WhichOneofArgType__fragment_size: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size"]  # noqa: Y015
+    _WhichOneofReturnType__fragmenter: _TypeAlias = _typing.Literal["fragmenter"]  # noqa: Y015
+    _WhichOneofArgType__fragmenter: _TypeAlias = _typing.Literal["_fragmenter", b"_fragmenter"]  # noqa: Y015
+    _WhichOneofReturnType__max_analyzed_offset: _TypeAlias = _typing.Literal["max_analyzed_offset"]  # noqa: Y015
+    _WhichOneofArgType__max_analyzed_offset: _TypeAlias = _typing.Literal["_max_analyzed_offset", b"_max_analyzed_offset"]  # noqa: Y015
+    _WhichOneofReturnType__no_match_size: _TypeAlias = _typing.Literal["no_match_size"]  # noqa: Y015
+    _WhichOneofArgType__no_match_size: _TypeAlias = _typing.Literal["_no_match_size", b"_no_match_size"]  # noqa: Y015
     _WhichOneofReturnType__number_of_fragments: _TypeAlias = _typing.Literal["number_of_fragments"]  # noqa: Y015
     _WhichOneofArgType__number_of_fragments: _TypeAlias = _typing.Literal["_number_of_fragments", b"_number_of_fragments"]  # noqa: Y015
+    _WhichOneofReturnType__order: _TypeAlias = _typing.Literal["order"]  # noqa: Y015
+    _WhichOneofArgType__order: _TypeAlias = _typing.Literal["_order", b"_order"]  # noqa: Y015
+    _WhichOneofReturnType__phrase_limit: _TypeAlias = _typing.Literal["phrase_limit"]  # noqa: Y015
+    _WhichOneofArgType__phrase_limit: _TypeAlias = _typing.Literal["_phrase_limit", b"_phrase_limit"]  # noqa: Y015
     _WhichOneofReturnType__require_field_match: _TypeAlias = _typing.Literal["require_field_match"]  # noqa: Y015
     _WhichOneofArgType__require_field_match: _TypeAlias = _typing.Literal["_require_field_match", b"_require_field_match"]  # noqa: Y015
+    _WhichOneofReturnType__tags_schema: _TypeAlias = _typing.Literal["tags_schema"]  # noqa: Y015
+    _WhichOneofArgType__tags_schema: _TypeAlias = _typing.Literal["_tags_schema", b"_tags_schema"]  # noqa: Y015
+    _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
+    _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_chars) -> _WhichOneofReturnType__boundary_chars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_max_scan) -> _WhichOneofReturnType__boundary_max_scan | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_scanner) -> _WhichOneofReturnType__boundary_scanner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_scanner_locale) -> _WhichOneofReturnType__boundary_scanner_locale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__encoder) -> _WhichOneofReturnType__encoder | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fragment_size) -> _WhichOneofReturnType__fragment_size | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fragmenter) -> _WhichOneofReturnType__fragmenter | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_analyzed_offset) -> _WhichOneofReturnType__max_analyzed_offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_match_size) -> _WhichOneofReturnType__no_match_size | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__number_of_fragments) -> _WhichOneofReturnType__number_of_fragments | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order) -> _WhichOneofReturnType__order | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phrase_limit) -> _WhichOneofReturnType__phrase_limit | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__require_field_match) -> _WhichOneofReturnType__require_field_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tags_schema) -> _WhichOneofReturnType__tags_schema | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
 
 Global___Highlight: _TypeAlias = Highlight  # noqa: Y015
 
@@ -358,25 +602,119 @@ class HighlightField(_message.Message):
 
     FRAGMENT_SIZE_FIELD_NUMBER: _builtins.int
     NUMBER_OF_FRAGMENTS_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    NO_MATCH_SIZE_FIELD_NUMBER: _builtins.int
+    BOUNDARY_SCANNER_FIELD_NUMBER: _builtins.int
+    BOUNDARY_SCANNER_LOCALE_FIELD_NUMBER: _builtins.int
+    BOUNDARY_CHARS_FIELD_NUMBER: _builtins.int
+    BOUNDARY_MAX_SCAN_FIELD_NUMBER: _builtins.int
+    FRAGMENTER_FIELD_NUMBER: _builtins.int
+    PHRASE_LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_ANALYZED_OFFSET_FIELD_NUMBER: _builtins.int
+    PRE_TAGS_FIELD_NUMBER: _builtins.int
+    POST_TAGS_FIELD_NUMBER: _builtins.int
+    REQUIRE_FIELD_MATCH_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELDS_FIELD_NUMBER: _builtins.int
     fragment_size: _builtins.int
     number_of_fragments: _builtins.int
+    type: Global___HighlightType.ValueType
+    order: Global___HighlightOrder.ValueType
+    no_match_size: _builtins.int
+    """How much of a field without a match is shown."""
+    boundary_scanner: Global___HighlightBoundaryScanner.ValueType
+    boundary_scanner_locale: _builtins.str
+    """A language such as en-US or fa."""
+    boundary_chars: _builtins.str
+    boundary_max_scan: _builtins.int
+    fragmenter: Global___HighlightFragmenter.ValueType
+    phrase_limit: _builtins.int
+    max_analyzed_offset: _builtins.int
+    """How far into a text is looked."""
+    require_field_match: _builtins.bool
+    @_builtins.property
+    def pre_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def post_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def matched_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other fields whose matches are marked in this one."""
+
     def __init__(
         self,
         *,
         fragment_size: _builtins.int | None = ...,
         number_of_fragments: _builtins.int | None = ...,
+        type: Global___HighlightType.ValueType | None = ...,
+        order: Global___HighlightOrder.ValueType | None = ...,
+        no_match_size: _builtins.int | None = ...,
+        boundary_scanner: Global___HighlightBoundaryScanner.ValueType | None = ...,
+        boundary_scanner_locale: _builtins.str | None = ...,
+        boundary_chars: _builtins.str | None = ...,
+        boundary_max_scan: _builtins.int | None = ...,
+        fragmenter: Global___HighlightFragmenter.ValueType | None = ...,
+        phrase_limit: _builtins.int | None = ...,
+        max_analyzed_offset: _builtins.int | None = ...,
+        pre_tags: _abc.Iterable[_builtins.str] | None = ...,
+        post_tags: _abc.Iterable[_builtins.str] | None = ...,
+        require_field_match: _builtins.bool | None = ...,
+        matched_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size", "_number_of_fragments", b"_number_of_fragments", "fragment_size", b"fragment_size", "number_of_fragments", b"number_of_fragments"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars", "_boundary_max_scan", b"_boundary_max_scan", "_boundary_scanner", b"_boundary_scanner", "_boundary_scanner_locale", b"_boundary_scanner_locale", "_fragment_size", b"_fragment_size", "_fragmenter", b"_fragmenter", "_max_analyzed_offset", b"_max_analyzed_offset", "_no_match_size", b"_no_match_size", "_number_of_fragments", b"_number_of_fragments", "_order", b"_order", "_phrase_limit", b"_phrase_limit", "_require_field_match", b"_require_field_match", "_type", b"_type", "boundary_chars", b"boundary_chars", "boundary_max_scan", b"boundary_max_scan", "boundary_scanner", b"boundary_scanner", "boundary_scanner_locale", b"boundary_scanner_locale", "fragment_size", b"fragment_size", "fragmenter", b"fragmenter", "max_analyzed_offset", b"max_analyzed_offset", "no_match_size", b"no_match_size", "number_of_fragments", b"number_of_fragments", "order", b"order", "phrase_limit", b"phrase_limit", "require_field_match", b"require_field_match", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size", "_number_of_fragments", b"_number_of_fragments", "fragment_size", b"fragment_size", "number_of_fragments", b"number_of_fragments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars", "_boundary_max_scan", b"_boundary_max_scan", "_boundary_scanner", b"_boundary_scanner", "_boundary_scanner_locale", b"_boundary_scanner_locale", "_fragment_size", b"_fragment_size", "_fragmenter", b"_fragmenter", "_max_analyzed_offset", b"_max_analyzed_offset", "_no_match_size", b"_no_match_size", "_number_of_fragments", b"_number_of_fragments", "_order", b"_order", "_phrase_limit", b"_phrase_limit", "_require_field_match", b"_require_field_match", "_type", b"_type", "boundary_chars", b"boundary_chars", "boundary_max_scan", b"boundary_max_scan", "boundary_scanner", b"boundary_scanner", "boundary_scanner_locale", b"boundary_scanner_locale", "fragment_size", b"fragment_size", "fragmenter", b"fragmenter", "matched_fields", b"matched_fields", "max_analyzed_offset", b"max_analyzed_offset", "no_match_size", b"no_match_size", "number_of_fragments", b"number_of_fragments", "order", b"order", "phrase_limit", b"phrase_limit", "post_tags", b"post_tags", "pre_tags", b"pre_tags", "require_field_match", b"require_field_match", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__boundary_chars: _TypeAlias = _typing.Literal["boundary_chars"]  # noqa: Y015
+    _WhichOneofArgType__boundary_chars: _TypeAlias = _typing.Literal["_boundary_chars", b"_boundary_chars"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_max_scan: _TypeAlias = _typing.Literal["boundary_max_scan"]  # noqa: Y015
+    _WhichOneofArgType__boundary_max_scan: _TypeAlias = _typing.Literal["_boundary_max_scan", b"_boundary_max_scan"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_scanner: _TypeAlias = _typing.Literal["boundary_scanner"]  # noqa: Y015
+    _WhichOneofArgType__boundary_scanner: _TypeAlias = _typing.Literal["_boundary_scanner", b"_boundary_scanner"]  # noqa: Y015
+    _WhichOneofReturnType__boundary_scanner_locale: _TypeAlias = _typing.Literal["boundary_scanner_locale"]  # noqa: Y015
+    _WhichOneofArgType__boundary_scanner_locale: _TypeAlias = _typing.Literal["_boundary_scanner_locale", b"_boundary_scanner_locale"]  # noqa: Y015
     _WhichOneofReturnType__fragment_size: _TypeAlias = _typing.Literal["fragment_size"]  # noqa: Y015
     _WhichOneofArgType__fragment_size: _TypeAlias = _typing.Literal["_fragment_size", b"_fragment_size"]  # noqa: Y015
+    _WhichOneofReturnType__fragmenter: _TypeAlias = _typing.Literal["fragmenter"]  # noqa: Y015
+    _WhichOneofArgType__fragmenter: _TypeAlias = _typing.Literal["_fragmenter", b"_fragmenter"]  # noqa: Y015
+    _WhichOneofReturnType__max_analyzed_offset: _TypeAlias = _typing.Literal["max_analyzed_offset"]  # noqa: Y015
+    _WhichOneofArgType__max_analyzed_offset: _TypeAlias = _typing.Literal["_max_analyzed_offset", b"_max_analyzed_offset"]  # noqa: Y015
+    _WhichOneofReturnType__no_match_size: _TypeAlias = _typing.Literal["no_match_size"]  # noqa: Y015
+    _WhichOneofArgType__no_match_size: _TypeAlias = _typing.Literal["_no_match_size", b"_no_match_size"]  # noqa: Y015
     _WhichOneofReturnType__number_of_fragments: _TypeAlias = _typing.Literal["number_of_fragments"]  # noqa: Y015
     _WhichOneofArgType__number_of_fragments: _TypeAlias = _typing.Literal["_number_of_fragments", b"_number_of_fragments"]  # noqa: Y015
+    _WhichOneofReturnType__order: _TypeAlias = _typing.Literal["order"]  # noqa: Y015
+    _WhichOneofArgType__order: _TypeAlias = _typing.Literal["_order", b"_order"]  # noqa: Y015
+    _WhichOneofReturnType__phrase_limit: _TypeAlias = _typing.Literal["phrase_limit"]  # noqa: Y015
+    _WhichOneofArgType__phrase_limit: _TypeAlias = _typing.Literal["_phrase_limit", b"_phrase_limit"]  # noqa: Y015
+    _WhichOneofReturnType__require_field_match: _TypeAlias = _typing.Literal["require_field_match"]  # noqa: Y015
+    _WhichOneofArgType__require_field_match: _TypeAlias = _typing.Literal["_require_field_match", b"_require_field_match"]  # noqa: Y015
+    _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
+    _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_chars) -> _WhichOneofReturnType__boundary_chars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_max_scan) -> _WhichOneofReturnType__boundary_max_scan | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_scanner) -> _WhichOneofReturnType__boundary_scanner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__boundary_scanner_locale) -> _WhichOneofReturnType__boundary_scanner_locale | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fragment_size) -> _WhichOneofReturnType__fragment_size | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fragmenter) -> _WhichOneofReturnType__fragmenter | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_analyzed_offset) -> _WhichOneofReturnType__max_analyzed_offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__no_match_size) -> _WhichOneofReturnType__no_match_size | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__number_of_fragments) -> _WhichOneofReturnType__number_of_fragments | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order) -> _WhichOneofReturnType__order | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phrase_limit) -> _WhichOneofReturnType__phrase_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__require_field_match) -> _WhichOneofReturnType__require_field_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
 
 Global___HighlightField: _TypeAlias = HighlightField  # noqa: Y015
