@@ -139,6 +139,9 @@ def _match_field(context: Context, name: str, matching: _Matching) -> Scores:
         found.append(_word(context, field, word, matching))
     if matching.every_word:
         required = len(found)
+        # None of the words is optional then, so a minimum of optional ones is never reached.
+        if matching.minimum_should_match is not None and len(found) > 1:
+            required += required_matches(matching.minimum_should_match, 0)
     else:
         required = 1
         if matching.minimum_should_match is not None and len(found) > 1:

@@ -26,7 +26,7 @@ class Inner(Protocol):
     def __call__(self, documents: Sequence[int]) -> dict[str, Any]:
         """The content of a bucket of these documents: their number, and the aggregations inside."""
 
-    def empty_figure(self, name: str, figure: str) -> float:
+    def empty_figure(self, path: Sequence[str], figure: str) -> float:
         """As what a figure without a value is ordered."""
 
 
