@@ -44,7 +44,7 @@ def aggregate(context: Context, aggregations: Mapping[str, Aggregation], documen
 
 
 def _one(context: Context, name: str, aggregation: Aggregation, documents: Sequence[int]) -> dict[str, Any]:
-    context.check_deadline()
+    context.check_running()
     kind = next(field.name for field, _ in aggregation.ListFields() if field.name != "aggs")
     definition = getattr(aggregation, kind)
     if kind in _METRICS:

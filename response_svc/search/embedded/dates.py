@@ -70,8 +70,12 @@ def floor_to(moment: datetime, unit: str) -> datetime:
         # In local time, but on the same offset: an hour that occurs twice is two hours.
         seconds = _SECONDS[unit]
         millis = to_millis(moment)
-        local = millis + (moment.utcoffset() or timedelta()) // _MILLISECOND
-        return from_millis(millis - local % (seconds * 1000), moment.tzinfo or UTC)
+        local = millis + _shift(moment)
+        floor = from_millis(millis - local % (seconds * 1000), moment.tzinfo or UTC)
+        if _shift(floor) == _shift(moment):
+            return floor
+        # The clocks were changed in between, and not by a whole unit: the unit began before that.
+        return floor_to(from_millis(_change(floor, moment) - 1, moment.tzinfo or UTC), unit)
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if unit == "week":
         return day - timedelta(days=day.weekday())
@@ -80,6 +84,23 @@ def floor_to(moment: datetime, unit: str) -> datetime:
     if unit == "quarter":
         return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
     return day.replace(month=1, day=1) if unit == "year" else day
+
+
+def _shift(moment: datetime) -> int:
+    """How far local time is ahead, in milliseconds."""
+    return (moment.utcoffset() or timedelta()) // _MILLISECOND
+
+
+def _change(before: datetime, after: datetime) -> int:
+    """The millisecond between the two moments at which the clocks were changed to those of the later one."""
+    low, high = to_millis(before), to_millis(after)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _shift(from_millis(middle, after.tzinfo or UTC)) == _shift(after):
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def add_units(moment: datetime, count: int, unit: str) -> datetime:

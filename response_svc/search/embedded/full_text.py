@@ -135,7 +135,7 @@ def _match_field(context: Context, name: str, matching: _Matching) -> Scores:
         return dict.fromkeys(range(context.index.count), 1.0) if matching.all_without_words else {}
     found = []
     for word in words:
-        context.check_deadline()
+        context.check_running()
         found.append(_word(context, field, word, matching))
     if matching.every_word:
         required = len(found)

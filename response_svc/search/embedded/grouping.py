@@ -46,7 +46,7 @@ def grouped_by(
     grouped: dict[Any, list[int]] = defaultdict(list)
     for number, ordinal in enumerate(documents):
         if number % 4096 == 0:
-            context.check_deadline()
+            context.check_running()
         previous = None
         # Values are sorted, so those with the same key stand beside each other.
         for key in keys_of(ordinal):

@@ -128,7 +128,7 @@ def _fill(
     while key <= last:
         grouped.setdefault(key, [])
         if len(grouped) % 1024 == 0:
-            context.check_deadline()
+            context.check_running()
         if len(grouped) > MAX_BUCKETS:
             raise too_many_buckets()
         key = following(key)

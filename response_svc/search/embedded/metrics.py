@@ -138,7 +138,7 @@ def cardinality(context: Context, definition: CardinalityAggregation, documents:
     threshold = definition.precision_threshold if definition.HasField("precision_threshold") else DEFAULT_THRESHOLD
     keys = set(chain.from_iterable(_each(context, keys_reader(context, field, definition), documents)))
     values = map(context.index.column(field).value_of, keys)
-    return {"value": count_distinct(values, threshold, check=context.check_deadline)}
+    return {"value": count_distinct(values, threshold, check=context.check_running)}
 
 
 def percentiles(context: Context, definition: PercentilesAggregation, documents: Sequence[int]) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def percentiles(context: Context, definition: PercentilesAggregation, documents:
     shares = [percent / 100 for percent in percents]
     found: dict[float, float | None] = dict.fromkeys(percents)
     if values:
-        context.check_deadline()
+        context.check_running()
         found = dict(zip(percents, quantiles(values, shares), strict=True))
     dated = field is not None and field.kind is Kind.DATE
     if definition.HasField("keyed") and not definition.keyed:
@@ -209,7 +209,7 @@ def _no_missing(definition: Message) -> None:
 def _each(context: Context, read: Callable[[int], Sequence[Any]], documents: Sequence[int]) -> Iterator[Sequence[Any]]:
     for number, ordinal in enumerate(documents):
         if number % 4096 == 0:
-            context.check_deadline()
+            context.check_running()
         yield read(ordinal)
 
 

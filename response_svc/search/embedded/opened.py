@@ -45,6 +45,7 @@ class Column:
                 previous = value
         self.distinct: list[Any] = sorted(postings)
         self._postings = postings
+        self.is_single = all(len(own) <= 1 for own in values)
         self.present = [ordinal for ordinal, own in enumerate(values) if own]
         entries = sum(len(documents) for documents in postings.values())
         average = entries / len(self.present) if self.present else 1.0
@@ -89,6 +90,7 @@ class OpenIndex:
     """One index. Safe to use from several threads; never written."""
 
     def __init__(self, name: str, folder: Path) -> None:
+        folder = folder.resolve()
         meta = read_json(folder / META)
         if meta["format"] != FORMAT:
             raise ValueError(f"{folder} has the format {meta['format']}; build it again")
@@ -98,6 +100,7 @@ class OpenIndex:
         self.ids: list[str] = read_json(folder / IDS)
         self.ordinals = {document_id: ordinal for ordinal, document_id in enumerate(self.ids)}
         self.ignored: Mapping[str, list[str]] = read_json(folder / IGNORED)
+        # A link would lead to another generation once the index is loaded anew.
         self._folder = folder
         self._numbers = {name: number for number, name in enumerate(self.fields)}
         self._kept: dict[str, Any] = {}

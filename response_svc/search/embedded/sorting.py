@@ -66,7 +66,7 @@ def order(context: Context, sorts: Sequence[Sort], scores: Scores) -> Ordered:
     ordinals = sorted(scores)
     # Sorting is stable: the last key first, and the first key decides.
     for key in reversed(keys):
-        context.check_deadline()
+        context.check_running()
         ordinals.sort(key=key.compared, reverse=key.descending)
     scored = any(sort.field == _SCORE for sort in sorts)
     return Ordered(ordinals, lambda ordinal: [key.shown(ordinal) for key in keys], scored)
@@ -141,7 +141,11 @@ def _number_key(context: Context, sort: Sort, field: Field, descending: bool) ->
     else:
         fill = _fill(context, field, missing)
         shown_fill = _shown(field, sort, fill)
-    values = context.index.column(field).values
+    column = context.index.column(field)
+    values = column.values
+    if field.kind is Kind.DOUBLE and mode in {"sum", "avg"} and not column.is_single:
+        # Where any document has several values, those of all are added up from zero, which minus zero does not survive.
+        values = [[value + 0.0 for value in own] for own in values]
 
     def compared(ordinal: int) -> int | float:
         own = values[ordinal]

@@ -199,7 +199,7 @@ def _constant(context: Context, field: Field, wanted: Callable[[str], bool]) -> 
     scores: Scores = {}
     for number, term in enumerate(found):
         if number % 64 == 0:
-            context.check_deadline()
+            context.check_running()
         scores.update(dict.fromkeys(text.term(term), 1.0))
     return scores
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 Answer = dict[str, Any]
@@ -11,6 +12,7 @@ SCORE_TOLERANCE = 1e-5
 """Scores are sums of 32-bit numbers, which the engines add up in different orders."""
 FIGURE_TOLERANCE = 1e-12
 PERCENTILE_TOLERANCE = 0.01
+_LARGE = re.compile(r"-?\d\.\d+E-?\d+")
 
 
 def difference(theirs: Answer, ours: Answer, *, start: int = 0) -> str | None:
@@ -73,6 +75,7 @@ def _scores(one: float | None, other: float | None, path: str) -> str | None:
 
 def _compared(theirs: Any, ours: Any, path: str, tolerance: float) -> str | None:
     if isinstance(theirs, dict) and isinstance(ours, dict):
+        theirs, ours = _with_short_numbers(theirs), _with_short_numbers(ours)
         if theirs.keys() != ours.keys():
             return f"{path}: {sorted(theirs)} is not {sorted(ours)}"
         # The percentiles of an aggregation stand below `values`, as nothing else does.
@@ -92,3 +95,8 @@ def _compared(theirs: Any, ours: Any, path: str, tolerance: float) -> str | None
         of_percentile = tolerance == PERCENTILE_TOLERANCE and path.endswith("_as_string")
         same = of_percentile or (theirs == ours and type(theirs) is type(ours))
     return None if same else f"{path}: {theirs!r} is not {ours!r}"
+
+
+def _with_short_numbers(value: Answer) -> Answer:
+    """Keys that are large numbers as short as they can be, which those of Java before version 19 are not always."""
+    return {str(float(key)) if _LARGE.fullmatch(key) else key: inner for key, inner in value.items()}

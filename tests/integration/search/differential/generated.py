@@ -85,9 +85,19 @@ class _Drawing:
 
     def query(self, depth: int) -> Body:
         kinds: list[Callable[[], Body]] = [
-            self._match, self._match, self._multi_match, self._phrase, self._term, self._terms, self._range, self._range,
-            self._exists, self._pattern, self._fuzzy, lambda: {"match_all": {}},
-        ]  # fmt: skip
+            self._match,
+            self._match,
+            self._multi_match,
+            self._phrase,
+            self._term,
+            self._terms,
+            self._range,
+            self._range,
+            self._exists,
+            self._pattern,
+            self._fuzzy,
+            lambda: {"match_all": {}},
+        ]
         if depth > 1 and self._draw.random() < 0.6:
             return self._bool(depth - 1)
         return self._draw.choice(kinds)()
@@ -104,10 +114,14 @@ class _Drawing:
         numbers = self._index.of(*_NUMBERS)
         dates = self._index.of("date")
         kinds: list[Callable[[], Body]] = [
-            self._terms_buckets, self._terms_buckets, lambda: self._histogram(self._draw.choice(numbers)),
-            lambda: self._range_buckets(self._draw.choice(numbers)), lambda: {"filter": self.query(1)}, self._filters,
+            self._terms_buckets,
+            self._terms_buckets,
+            lambda: self._histogram(self._draw.choice(numbers)),
+            lambda: self._range_buckets(self._draw.choice(numbers)),
+            lambda: {"filter": self.query(1)},
+            self._filters,
             lambda: {"missing": {"field": self._draw.choice(self._index.of("keyword", *_NUMBERS))}},
-        ]  # fmt: skip
+        ]
         if dates:
             kinds += [self._date_histogram, self._date_histogram, self._date_ranges]
         if depth == 1 or self._draw.random() < 0.25:
@@ -120,7 +134,7 @@ class _Drawing:
         return self._draw.choice(self._index.values[name])
 
     def _text(self, name: str) -> str:
-        words = [word for word in str(self._value(name)).split() for _ in range(1)] or ["nothing"]
+        words = str(self._value(name)).split() or ["nothing"]
         return " ".join(self._draw.choices(words, k=self._draw.randint(1, min(4, len(words)))))
 
     def _options(self, **options: list[Any]) -> Body:
