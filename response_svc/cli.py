@@ -1,10 +1,11 @@
-"""The command `airlock-response`: the five commands that both services have, `create-admin`, `reset-admin-password`."""
+"""The command `airlock-response`: the five commands of both services, two for the admin, and `load-index`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations while it runs.
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ from response_svc.adapters.export_wake_ups import export_wake_ups
 from response_svc.adapters.users import PostgresUsers
 from response_svc.app import build_app
 from response_svc.jobs import JobApp, jobs
+from response_svc.search.factory import DEFAULT_EMBEDDED_DIR
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.create_admin import LEAST_PASSWORD_LENGTH, create_admin, reset_admin_password
@@ -88,6 +90,32 @@ def reset_admin_password_command(
     typer.echo(
         f"The admin “{user.username}” has the new password and no sessions; the next users bundle carries both over."
     )
+
+
+@cli.command("load-index")
+def load_index_command(
+    name: Annotated[str, typer.Argument(help="The index.")],
+    source: Annotated[Path, typer.Argument(help="Documents: a .jsonl, .ndjson or .json file, or a folder of them.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="A file with the mapping; else that of the index before, else a guess.")
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="The folder of the built-in engine; else EMBEDDED_SEARCH_DIR.")
+    ] = None,
+) -> None:
+    """Load an index of the built-in search engine, in place of one of that name. Exit code 1 if nothing was loaded."""
+    from response_svc.search.embedded.loading import LoadError, load_files
+
+    folder = directory or settings_or_exit(SERVICE).embedded_search_dir or Path(DEFAULT_EMBEDDED_DIR)
+    try:
+        loaded = load_files(folder, name, source, mapping)
+    except (LoadError, AirlockError) as error:
+        typer.echo(f"Nothing was loaded. {error}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from None
+    typer.echo(
+        f"{loaded.documents} documents are in the index {name} below {folder}, with the mapping {loaded.mapping_from}:"
+    )
+    typer.echo(json.dumps(loaded.mapping, ensure_ascii=False))
 
 
 async def with_users(settings: ResponseSettings, work: Callable[[UserContext], Awaitable[User]]) -> User:

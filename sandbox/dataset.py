@@ -111,13 +111,12 @@ def documents(index: str) -> Iterator[dict[str, Any]]:
 
 
 def load_embedded(folder: Path) -> None:
-    """Builds the built-in engine's indices in `folder`; one that is there already is left as it is."""
-    from response_svc.search.embedded import load_index
+    """Builds the built-in engine's indices in `folder`; one of this release that is there already is left as it is."""
+    from response_svc.search.embedded import holds_index, load_index
 
-    folder.mkdir(parents=True, exist_ok=True)
     for index, mapping in MAPPINGS.items():
-        if not (folder / index).exists():
-            load_index(folder, index, mapping, documents(index))
+        if not holds_index(folder, index):
+            load_index(folder, index, mapping, documents(index), replace=True)
 
 
 def load_elasticsearch(server: ElasticsearchServer) -> None:

@@ -3,7 +3,7 @@
 What it cannot answer as Elasticsearch would, it refuses by name.
 """
 
-from response_svc.search.embedded.build import load_index
+from response_svc.search.embedded.build import holds_index, load_index
 from response_svc.search.embedded.engine import EmbeddedEngine
 
-__all__ = ["EmbeddedEngine", "load_index"]
+__all__ = ["EmbeddedEngine", "holds_index", "load_index"]

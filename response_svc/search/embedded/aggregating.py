@@ -44,7 +44,7 @@ def aggregate(context: Context, aggregations: Mapping[str, Aggregation], documen
 
 
 def _one(context: Context, name: str, aggregation: Aggregation, documents: Sequence[int]) -> dict[str, Any]:
-    context.check_deadline()
+    context.check_running()
     kind = next(field.name for field, _ in aggregation.ListFields() if field.name != "aggs")
     definition = getattr(aggregation, kind)
     if kind in _METRICS:
@@ -72,9 +72,12 @@ class _Inside:
         self._context.count_buckets(1)
         return {"doc_count": len(documents), **aggregate(self._context, self._aggregations, documents)}
 
-    def empty_figure(self, name: str, figure: str) -> float:
+    def empty_figure(self, path: Sequence[str], figure: str) -> float:
         """As what a figure without a value is ordered: the largest of none comes before all, the rest after."""
-        largest = self._aggregations[name].HasField("max") or figure == "max"
+        aggregations = self._aggregations
+        for name in path[:-1]:
+            aggregations = aggregations[name].aggs
+        largest = aggregations[path[-1]].HasField("max") or figure == "max"
         return -math.inf if largest else math.inf
 
 

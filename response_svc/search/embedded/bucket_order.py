@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from response_svc.search.embedded.refusals import refused, unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airlock.search.v1.aggregation_pb2 import BucketOrder
 
     from response_svc.search.embedded.grouping import Bucket
     from response_svc.search.embedded.loose import JsonValue
 
 
-EmptyFigure: TypeAlias = Callable[[str, str], float]
-"""As what a figure without a value is compared: the name of its aggregation, and of the figure in `stats`."""
+EmptyFigure: TypeAlias = Callable[[Sequence[str], str], float]
+"""As what a figure without a value is compared: the path to its aggregation, and the name of the figure in `stats`."""
 
 
 def sorted_buckets(
@@ -42,9 +40,13 @@ def _compared(bucket: Bucket, path: str, empty: EmptyFigure) -> JsonValue:
         return bucket.key
     if path == "_count":
         return bucket.content["doc_count"]
-    name, _, figure = path.partition(".")
-    found = bucket.content.get(name)
-    if ">" in path or not isinstance(found, dict):
+    *outer, last = path.split(">")
+    name, _, figure = last.partition(".")
+    inside: JsonValue = bucket.content
+    for step in (*outer, name):
+        inside = inside.get(step) if isinstance(inside, dict) and "buckets" not in inside else None
+    found = inside
+    if not isinstance(found, dict):
         raise refused(f"Invalid aggregation order path [{path}]")
     wanted = figure or ("value" if "value" in found else "doc_count")
     if wanted not in found:
@@ -52,4 +54,4 @@ def _compared(bucket: Bucket, path: str, empty: EmptyFigure) -> JsonValue:
     value = found[wanted]
     if value is not None and not isinstance(value, int | float):
         raise refused(f"Invalid aggregation order path [{path}], which names no single figure")
-    return empty(name, figure) if value is None else value
+    return empty([*outer, name], figure) if value is None else value

@@ -9,8 +9,8 @@ from response_svc.search.embedded import matching
 from response_svc.search.embedded.bucket_order import sorted_buckets
 from response_svc.search.embedded.dates import format_millis
 from response_svc.search.embedded.grouping import Bucket, Inner, grouped_by
-from response_svc.search.embedded.mapping import Field, Kind
-from response_svc.search.embedded.metrics import field_to_aggregate, values_reader
+from response_svc.search.embedded.mapping import Field, Kind, Value
+from response_svc.search.embedded.metrics import field_to_aggregate, keys_reader
 from response_svc.search.embedded.refusals import unsupported
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
         if definition.HasField("missing"):
             raise unsupported(f"a missing value for the unmapped field {definition.field}")
         return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0, "buckets": []}
-    grouped = grouped_by(context, documents, values_reader(context, field, definition))
+    column = context.index.column(field)
+    grouped = grouped_by(context, documents, keys_reader(context, field, definition))
     least = definition.min_doc_count if definition.HasField("min_doc_count") else 1
     if not least:
-        for value in context.index.column(field).distinct:
-            grouped.setdefault(value, [])
+        for key in column.distinct:
+            grouped.setdefault(key, [])
     size = definition.size if definition.HasField("size") else DEFAULT_SIZE
     by_figure = any(not order.key.startswith("_") for order in definition.order)
     made = [Bucket(value, inner(own) if by_figure else {"doc_count": len(own)}, own) for value, own in grouped.items()]
@@ -51,7 +52,7 @@ def terms(context: Context, definition: TermsAggregation, documents: Sequence[in
         "doc_count_error_upper_bound": 0 if exact else -1,
         "sum_other_doc_count": rest,
         "buckets": [
-            _term_bucket(field, bucket, bucket.content if by_figure else inner(bucket.documents))
+            _term_bucket(field, column.value_of(bucket.key), bucket.content if by_figure else inner(bucket.documents))
             for bucket in kept[:size]
         ],
     }
@@ -69,12 +70,12 @@ def _is_exact(definition: TermsAggregation) -> bool:
     return order is None or order.key == "_key" or (order.key == "_count" and order.descending)
 
 
-def _term_bucket(field: Field, bucket: Bucket, content: dict[str, Any]) -> dict[str, Any]:
+def _term_bucket(field: Field, value: Value, content: dict[str, Any]) -> dict[str, Any]:
     if field.kind is Kind.BOOLEAN:
-        return {"key": bucket.key, "key_as_string": "true" if bucket.key else "false", **content}
+        return {"key": value, "key_as_string": "true" if value else "false", **content}
     if field.kind is Kind.DATE:
-        return {"key": bucket.key, "key_as_string": format_millis(bucket.key), **content}
-    return {"key": bucket.key, **content}
+        return {"key": value, "key_as_string": format_millis(int(value)), **content}
+    return {"key": value, **content}
 
 
 def filtered(context: Context, definition: Query, documents: Sequence[int], inner: Inner) -> dict[str, Any]:

@@ -13,6 +13,8 @@ MAX_BUCKETS: Final = 65_536
 """As many as Elasticsearch makes in one search, by default."""
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from response_svc.search.embedded.mapping import Field
     from response_svc.search.embedded.opened import OpenIndex
     from response_svc.search.embedded.texts import Scores
@@ -27,25 +29,29 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One search under way. `deadline` is of the monotonic clock, `now_millis` is what `now` means in its dates."""
+    """One search under way. `deadline` is of the monotonic clock, `now_millis` is what `now` means in its dates.
+
+    `is_given_up` tells whether anybody still waits for the answer.
+    """
 
     index: OpenIndex
     now_millis: int
     deadline: float
+    is_given_up: Callable[[], bool] = bool
     matched: dict[bytes, Scores] = field(default_factory=dict)
     """What the queries of aggregations match, by their bytes: each is asked again in every bucket around it."""
     _made: _Made = field(default_factory=_Made)
 
     def count_buckets(self, made: int) -> None:
         """Adds to the buckets of this search; raises EngineRefusedError beyond as many as Elasticsearch makes."""
-        self.check_deadline()
+        self.check_running()
         self._made.buckets += made
         if self._made.buckets > MAX_BUCKETS:
             raise too_many_buckets()
 
-    def check_deadline(self) -> None:
-        """Raises EngineTimeoutError when the time is over; called wherever work could be long."""
-        if time.monotonic() > self.deadline:
+    def check_running(self) -> None:
+        """Raises EngineTimeoutError when the time is over or nobody waits; called wherever work could be long."""
+        if self.is_given_up() or time.monotonic() > self.deadline:
             raise EngineTimeoutError("the built-in search engine did not finish in time; ask for less")
 
     def field(self, name: str) -> Field | None:

@@ -69,8 +69,13 @@ def floor_to(moment: datetime, unit: str) -> datetime:
     if unit in {"second", "minute", "hour"}:
         # In local time, but on the same offset: an hour that occurs twice is two hours.
         seconds = _SECONDS[unit]
-        local = to_millis(moment) + (moment.utcoffset() or timedelta()) // _MILLISECOND
-        return moment - (local % (seconds * 1000)) * _MILLISECOND
+        millis = to_millis(moment)
+        local = millis + _shift(moment)
+        floor = from_millis(millis - local % (seconds * 1000), moment.tzinfo or UTC)
+        if _shift(floor) == _shift(moment):
+            return floor
+        # The clocks were changed in between, and not by a whole unit: the unit began before that.
+        return floor_to(from_millis(_change(floor, moment) - 1, moment.tzinfo or UTC), unit)
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if unit == "week":
         return day - timedelta(days=day.weekday())
@@ -79,6 +84,23 @@ def floor_to(moment: datetime, unit: str) -> datetime:
     if unit == "quarter":
         return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
     return day.replace(month=1, day=1) if unit == "year" else day
+
+
+def _shift(moment: datetime) -> int:
+    """How far local time is ahead, in milliseconds."""
+    return (moment.utcoffset() or timedelta()) // _MILLISECOND
+
+
+def _change(before: datetime, after: datetime) -> int:
+    """The millisecond between the two moments at which the clocks were changed to those of the later one."""
+    low, high = to_millis(before), to_millis(after)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _shift(from_millis(middle, after.tzinfo or UTC)) == _shift(after):
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def add_units(moment: datetime, count: int, unit: str) -> datetime:
@@ -154,6 +176,8 @@ class DateParser:
 
 def _parse_one(name: str, text: str, zone: tzinfo, *, round_up: bool) -> int | None:
     if name in {"epoch_millis", "epoch_second"}:
+        if re.fullmatch(r"-?\d+\.\d+", text, re.ASCII):
+            raise unsupported("a date that is a number with a fraction")
         if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
             return None
         return int(text) * (1000 if name == "epoch_second" else 1)
@@ -214,7 +238,9 @@ def format_millis(millis: int, name: str = DEFAULT_FORMAT, zone: tzinfo = UTC) -
     if first == "epoch_millis":
         return str(millis)
     if first == "epoch_second":
-        return str(millis // 1000)
+        seconds, part = divmod(abs(millis), 1000)
+        fraction = f".{part:03}".rstrip("0") if part else ""
+        return f"{'-' if millis < 0 else ''}{seconds}{fraction}"
     if first == "strict_date_optional_time":
         return _render(moment, "yyyy-MM-dd'T'HH:mm:ss.SSS") + _offset(moment)
     return _render(moment, first)
@@ -231,7 +257,7 @@ def _render(moment: datetime, pattern: str) -> str:
 
 
 def _offset(moment: datetime) -> str:
-    minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    minutes = int((moment.utcoffset() or timedelta()) / timedelta(minutes=1))
     if not minutes:
         return "Z"
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

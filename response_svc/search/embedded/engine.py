@@ -6,7 +6,7 @@ import asyncio
 import time
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +21,7 @@ from response_svc.search.answers import (
 )
 from response_svc.search.embedded.answering import answer
 from response_svc.search.embedded.context import Context
+from response_svc.search.embedded.generations import generation_of
 from response_svc.search.embedded.layout import META
 from response_svc.search.embedded.opened import OpenIndex
 from response_svc.search.embedded.refusals import unsupported
@@ -39,13 +40,13 @@ NAME = "embedded"
 class EmbeddedEngine:
     """Answers searches from the indices that `load_index` has built below a directory.
 
-    Indices are never written, so any number of processes may open the same directory. An index that is built later is
-    found when it is asked for.
+    Indices are never written, so any number of processes may open the same directory. An index that is loaded later,
+    or anew, is found when it is asked for next.
     """
 
     def __init__(self, directory: Path | str) -> None:
         self._directory = Path(directory)
-        self._open: dict[str, OpenIndex] = {}
+        self._open: dict[str, tuple[tuple[int, int], OpenIndex]] = {}
         self._lock = Lock()
 
     async def search(
@@ -53,7 +54,12 @@ class EmbeddedEngine:
     ) -> EngineAnswer:
         """The answer of one index. It is never partial, so `accept_partial` changes nothing."""
         del accept_partial
-        return await asyncio.to_thread(self._search, index, search, timeout_seconds, max_bytes)
+        given_up = Event()
+        try:
+            return await asyncio.to_thread(self._search, index, search, timeout_seconds, max_bytes, given_up)
+        finally:
+            # A thread cannot be cancelled; it looks at this as often as at its time.
+            given_up.set()
 
     async def fields(self, index: str) -> Mapping[str, str]:
         """The type of each field of one index, objects and subfields included."""
@@ -83,10 +89,17 @@ class EmbeddedEngine:
         parents = {".".join(field.path[:length]) for field in fields for length in range(1, len(field.path))}
         return carried(name, dict.fromkeys(parents, "object") | {field.name: field.kind.value for field in fields})
 
-    def _search(self, name: str, search: Search, timeout_seconds: float, max_bytes: int) -> EngineAnswer:
+    def _search(
+        self, name: str, search: Search, timeout_seconds: float, max_bytes: int, given_up: Event
+    ) -> EngineAnswer:
         started = time.monotonic()
         index = self._index(name)
-        context = Context(index, now_millis=time.time_ns() // 1_000_000, deadline=started + timeout_seconds)
+        context = Context(
+            index,
+            now_millis=time.time_ns() // 1_000_000,
+            deadline=started + timeout_seconds,
+            is_given_up=given_up.is_set,
+        )
         body, hit_count = self._answer(context, search, started, max_bytes)
         if len(body) > max_bytes:
             raise ResultTooLargeError(f"the answer is larger than {max_bytes} bytes; ask for fewer hits or fields")
@@ -103,16 +116,18 @@ class EmbeddedEngine:
             raise unsupported("this search, over which it met a fault of its own that its log describes") from error
 
     def _index(self, name: str) -> OpenIndex:
+        folder = self._directory / name
+        # Names with separators have been refused long before; this keeps a path from leaving the directory.
+        generation = generation_of(folder) if folder.parent == self._directory else None
         with self._lock:
-            opened = self._open.get(name)
-            if opened is None:
-                folder = self._directory / name
-                # Names with separators have been refused long before; this keeps a path from leaving the directory.
-                if folder.parent != self._directory or not (folder / META).is_file():
-                    raise NoSuchIndexError(f"no such index [{name}]")
+            if generation is None:
+                self._open.pop(name, None)
+                raise NoSuchIndexError(f"no such index [{name}]")
+            before, opened = self._open.get(name, (None, None))
+            if opened is None or before != generation:
                 try:
                     opened = OpenIndex(name, folder)
                 except (OSError, ValueError, KeyError) as error:
                     raise EngineUnavailableError(f"the index {name} cannot be opened; build it again") from error
-                self._open[name] = opened
+                self._open[name] = (generation, opened)
             return opened

@@ -135,10 +135,13 @@ def _match_field(context: Context, name: str, matching: _Matching) -> Scores:
         return dict.fromkeys(range(context.index.count), 1.0) if matching.all_without_words else {}
     found = []
     for word in words:
-        context.check_deadline()
+        context.check_running()
         found.append(_word(context, field, word, matching))
     if matching.every_word:
         required = len(found)
+        # None of the words is optional then, so a minimum of optional ones is never reached.
+        if matching.minimum_should_match is not None and len(found) > 1:
+            required += required_matches(matching.minimum_should_match, 0)
     else:
         required = 1
         if matching.minimum_should_match is not None and len(found) > 1:

@@ -26,7 +26,7 @@ class Inner(Protocol):
     def __call__(self, documents: Sequence[int]) -> dict[str, Any]:
         """The content of a bucket of these documents: their number, and the aggregations inside."""
 
-    def empty_figure(self, name: str, figure: str) -> float:
+    def empty_figure(self, path: Sequence[str], figure: str) -> float:
         """As what a figure without a value is ordered."""
 
 
@@ -46,7 +46,7 @@ def grouped_by(
     grouped: dict[Any, list[int]] = defaultdict(list)
     for number, ordinal in enumerate(documents):
         if number % 4096 == 0:
-            context.check_deadline()
+            context.check_running()
         previous = None
         # Values are sorted, so those with the same key stand beside each other.
         for key in keys_of(ordinal):

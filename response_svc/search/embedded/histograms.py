@@ -37,6 +37,8 @@ def histogram(
     field = field_to_aggregate(context, definition.field)
     if field is None:
         return {"buckets": {} if definition.keyed else []}
+    if field.kind in {Kind.DATE, Kind.BOOLEAN}:
+        raise unsupported(f"a histogram over the field {field.name} of type {field.kind.value}")
     if field.kind not in NUMERIC:
         raise refused(f"Field [{field.name}] of type [{field.kind.value}] is not supported for aggregation [histogram]")
     if definition.HasField("hard_bounds") and definition.offset:
@@ -45,8 +47,10 @@ def histogram(
 
     def step_of(value: float) -> int:
         steps = (value - offset) / width
-        if not math.isfinite(steps):
-            raise too_many_buckets()
+        if not math.isfinite(steps) or not math.isfinite(math.floor(steps) * width + offset):
+            raise unsupported("a histogram with steps too small for its values")
+        if steps == 0 and math.copysign(1, steps) < 0:
+            raise unsupported("a histogram over minus zero")
         return math.floor(steps)
 
     read = values_reader(context, field, definition)
@@ -79,6 +83,8 @@ def date_histogram(
     field = field_to_aggregate(context, definition.field)
     if field is None:
         return {"buckets": {} if definition.keyed else []}
+    if field.kind in NUMERIC or field.kind is Kind.BOOLEAN:
+        raise unsupported(f"a date_histogram over the field {field.name} of type {field.kind.value}")
     if field.kind is not Kind.DATE:
         raise refused(
             f"Field [{field.name}] of type [{field.kind.value}] is not supported for aggregation [date_histogram]"
@@ -115,13 +121,14 @@ def _fill(
 ) -> None:
     """Adds the empty buckets between the outermost ones."""
     known = [*grouped, *ends]
-    if not known:
+    # One bound alone reaches from there to the first or last bucket; without buckets it reaches nowhere.
+    if not grouped and len(ends) < 2:
         return
     key, last = min(known), max(known)
     while key <= last:
         grouped.setdefault(key, [])
         if len(grouped) % 1024 == 0:
-            context.check_deadline()
+            context.check_running()
         if len(grouped) > MAX_BUCKETS:
             raise too_many_buckets()
         key = following(key)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from response_svc.search.embedded.loose import JsonValue
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 META: Final = "index.json"
 IDS: Final = "ids.json"
 IGNORED: Final = "ignored.json"

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser
+from response_svc.search.embedded.doubles import to_sortable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,13 +54,19 @@ class Field:
             return [_as_text(value) for value in _at(document, self.path)]
         if self.kind is Kind.KEYWORD:
             texts = {_as_text(value) for value in _at(document, self.path)}
-            return sorted(text for text in texts if self.ignore_above is None or len(text) <= self.ignore_above)
-        return sorted(self._number(value) for value in _at(document, self.path))
+            return sorted(text for text in texts if not self._too_long(text))
+        numbers = [self._number(value) for value in _at(document, self.path)]
+        return [*sorted(numbers, key=to_sortable if self.kind is Kind.DOUBLE else None)]
 
     def ignores(self, document: Mapping[str, Any]) -> bool:
         """Whether the document has a value that is too long for this keyword field."""
-        longest = self.ignore_above
-        return longest is not None and any(len(_as_text(value)) > longest for value in _at(document, self.path))
+        return any(self._too_long(_as_text(value)) for value in _at(document, self.path))
+
+    def _too_long(self, text: str) -> bool:
+        """Java counts characters beyond the 16-bit plane twice."""
+        if self.ignore_above is None:
+            return False
+        return len(text) + sum(character > "\uffff" for character in text) > self.ignore_above
 
     def _number(self, value: JsonValue) -> int | float:
         if self.kind is Kind.BOOLEAN:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def match(context: Context, query: Query) -> Scores:
     """The documents that match, with their scores. Raises UnsupportedQueryError or EngineRefusedError."""
-    context.check_deadline()
+    context.check_running()
     kind = clause_kind(query)
     if kind == "bool":
         return boosted(_bool(context, query.bool), query.bool)

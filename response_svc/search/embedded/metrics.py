@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from common.search.scalars import scalar_value
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser, format_millis
+from response_svc.search.embedded.distinct import DEFAULT_THRESHOLD, count_distinct
+from response_svc.search.embedded.doubles import to_sortable
 from response_svc.search.embedded.mapping import NUMERIC, Field, Kind
 from response_svc.search.embedded.refusals import refused, unsupported
+from response_svc.search.embedded.tdigest import quantiles
 from response_svc.search.embedded.values import bool_of, java_double, number_of, plain_text
 
 if TYPE_CHECKING:
@@ -67,6 +70,16 @@ def values_reader(
     return lambda ordinal: values[ordinal] or fill
 
 
+def keys_reader(context: Context, field: Field, definition: Message) -> Callable[[int], Sequence[Any]]:
+    """As `values_reader`, with the values as the terms of their column."""
+    keys = context.index.column(field).keys
+    if not definition.HasField("missing"):
+        return keys.__getitem__
+    value = missing_value(context, field, definition.missing)
+    fill = (to_sortable(value) if field.kind is Kind.DOUBLE else value,)
+    return lambda ordinal: keys[ordinal] or fill
+
+
 def avg(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """The mean; null without values."""
     field, values = _numbers(context, definition, documents, "avg")
@@ -82,13 +95,13 @@ def total(context: Context, definition: MetricAggregation, documents: Sequence[i
 def minimum(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """The smallest value."""
     field, values = _numbers(context, definition, documents, "min")
-    return _figure(field, definition, min(values, default=None))
+    return _figure(field, definition, _least(values))
 
 
 def maximum(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """The largest value."""
     field, values = _numbers(context, definition, documents, "max")
-    return _figure(field, definition, max(values, default=None))
+    return _figure(field, definition, _largest(values))
 
 
 def stats(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
@@ -96,8 +109,8 @@ def stats(context: Context, definition: MetricAggregation, documents: Sequence[i
     field, values = _numbers(context, definition, documents, "stats")
     added = math.fsum(values)
     figures: dict[str, float | None] = {
-        "min": min(values, default=None),
-        "max": max(values, default=None),
+        "min": _least(values),
+        "max": _largest(values),
         "avg": added / len(values) if values else None,
         "sum": added,
     }
@@ -117,19 +130,30 @@ def value_count(context: Context, definition: MetricAggregation, documents: Sequ
 
 
 def cardinality(context: Context, definition: CardinalityAggregation, documents: Sequence[int]) -> dict[str, Any]:
-    """How many different values there are. Exact, where Elasticsearch estimates above its threshold."""
+    """How many different values there are, with Elasticsearch's own estimate where they are many."""
     field = field_to_aggregate(context, definition.field)
-    return {"value": len(set(_all_values(context, field, definition, documents)))}
+    if field is None:
+        _no_missing(definition)
+        return {"value": 0}
+    threshold = definition.precision_threshold if definition.HasField("precision_threshold") else DEFAULT_THRESHOLD
+    keys = set(chain.from_iterable(_each(context, keys_reader(context, field, definition), documents)))
+    values = map(context.index.column(field).value_of, keys)
+    return {"value": count_distinct(values, threshold, check=context.check_running)}
 
 
 def percentiles(context: Context, definition: PercentilesAggregation, documents: Sequence[int]) -> dict[str, Any]:
-    """The values below which shares of all lie. Exact, where Elasticsearch estimates from many values."""
+    """The values below which shares of all lie, with Elasticsearch's own estimate where they are many."""
     field, values = _numbers(context, definition, documents, "percentiles")
     if field is not None and field.kind is not Kind.DATE and field.kind not in NUMERIC:
         raise unsupported(f"percentiles of the field {field.name} of type {field.kind.value}")
-    values.sort()
     percents = sorted(definition.percents) or _PERCENTS
-    found = {percent: _percentile(values, percent) for percent in percents}
+    if len(set(percents)) < len(percents):
+        raise refused("percents must be unique")
+    shares = [percent / 100 for percent in percents]
+    found: dict[float, float | None] = dict.fromkeys(percents)
+    if values:
+        context.check_running()
+        found = dict(zip(percents, quantiles(values, shares), strict=True))
     dated = field is not None and field.kind is Kind.DATE
     if definition.HasField("keyed") and not definition.keyed:
         return {"values": [_entry(percent, value, dated=dated) for percent, value in found.items()]}
@@ -146,14 +170,15 @@ def _entry(percent: float, value: float | None, *, dated: bool) -> dict[str, Any
     return {"key": percent, "value": value, **text}
 
 
-def _percentile(values: Sequence[float], percent: float) -> float | None:
-    """Between the two nearest values, in proportion."""
-    if not values:
-        return None
-    place = percent / 100 * (len(values) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (place - below) * (values[above] - values[below])
+def _least(values: Sequence[float]) -> float | None:
+    """The smallest; minus zero is smaller than zero."""
+    least = min(values, default=None)
+    return least or min((value for value in values if value == 0), key=to_sortable, default=None)
+
+
+def _largest(values: Sequence[float]) -> float | None:
+    largest = max(values, default=None)
+    return largest or max((value for value in values if value == 0), key=to_sortable, default=None)
 
 
 def _numbers(
@@ -170,17 +195,21 @@ def _numbers(
 
 def _all_values(context: Context, field: Field | None, definition: Message, documents: Sequence[int]) -> list[Any]:
     if field is None:
-        if definition.HasField("missing"):
-            raise unsupported(f"a missing value for the unmapped field {definition.field}")
+        _no_missing(definition)
         return []
     read = values_reader(context, field, definition)
     return list(chain.from_iterable(_each(context, read, documents)))
 
 
+def _no_missing(definition: Message) -> None:
+    if definition.HasField("missing"):
+        raise unsupported(f"a missing value for the unmapped field {definition.field}")
+
+
 def _each(context: Context, read: Callable[[int], Sequence[Any]], documents: Sequence[int]) -> Iterator[Sequence[Any]]:
     for number, ordinal in enumerate(documents):
         if number % 4096 == 0:
-            context.check_deadline()
+            context.check_running()
         yield read(ordinal)
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from response_svc.search.embedded.doubles import from_sortable, to_sortable
 from response_svc.search.embedded.layout import FORMAT, IDS, IGNORED, META, SOURCES, column_file, read_json, text_folder
 from response_svc.search.embedded.mapping import Field, Kind, Value, parse_mapping
 from response_svc.search.embedded.texts import Scores, TextIndex
@@ -25,12 +26,17 @@ _B: Final = 0.75
 
 
 class Column:
-    """The values of a keyword, number, boolean or date, for each document in order."""
+    """The values of a keyword, number, boolean or date, for each document in order.
 
-    def __init__(self, values: Sequence[Sequence[Any]]) -> None:
+    `keys` are the same values as terms, of which `distinct` are all: a double's is its sortable form.
+    """
+
+    def __init__(self, values: Sequence[Sequence[Any]], kind: Kind) -> None:
         self.values = values
+        self._of_doubles = kind is Kind.DOUBLE
+        self.keys = [[to_sortable(value) for value in own] for own in values] if self._of_doubles else values
         postings: dict[Any, list[int]] = defaultdict(list)
-        for ordinal, own in enumerate(values):
+        for ordinal, own in enumerate(self.keys):
             # Equal values of one document stand beside each other.
             previous = None
             for value in own:
@@ -39,6 +45,7 @@ class Column:
                 previous = value
         self.distinct: list[Any] = sorted(postings)
         self._postings = postings
+        self.is_single = all(len(own) <= 1 for own in values)
         self.present = [ordinal for ordinal, own in enumerate(values) if own]
         entries = sum(len(documents) for documents in postings.values())
         average = entries / len(self.present) if self.present else 1.0
@@ -47,7 +54,15 @@ class Column:
 
     def documents(self, value: Value) -> Sequence[int]:
         """The documents with this value."""
-        return self._postings.get(value, ())
+        return self.with_key(to_sortable(float(value)) if self._of_doubles else value)
+
+    def with_key(self, key: Value) -> Sequence[int]:
+        """The documents with the value of this key."""
+        return self._postings.get(key, ())
+
+    def value_of(self, key: Value) -> Value:
+        """The value of a key."""
+        return from_sortable(int(key)) if self._of_doubles else key
 
     def between(self, low: Value | None, high: Value | None) -> Sequence[Any]:
         """The distinct values from `low` up to and including `high`."""
@@ -75,6 +90,7 @@ class OpenIndex:
     """One index. Safe to use from several threads; never written."""
 
     def __init__(self, name: str, folder: Path) -> None:
+        folder = folder.resolve()
         meta = read_json(folder / META)
         if meta["format"] != FORMAT:
             raise ValueError(f"{folder} has the format {meta['format']}; build it again")
@@ -84,6 +100,7 @@ class OpenIndex:
         self.ids: list[str] = read_json(folder / IDS)
         self.ordinals = {document_id: ordinal for ordinal, document_id in enumerate(self.ids)}
         self.ignored: Mapping[str, list[str]] = read_json(folder / IGNORED)
+        # A link would lead to another generation once the index is loaded anew.
         self._folder = folder
         self._numbers = {name: number for number, name in enumerate(self.fields)}
         self._kept: dict[str, Any] = {}
@@ -95,7 +112,7 @@ class OpenIndex:
     def column(self, field: Field) -> Column:
         """The column of a field that is no text."""
         path = column_file(self._folder, self._numbers[field.name])
-        return self._keep(field.name, lambda: Column(read_json(path)))
+        return self._keep(field.name, lambda: Column(read_json(path), field.kind))
 
     def text(self, field: Field) -> TextIndex:
         """The inverted index of a text field."""

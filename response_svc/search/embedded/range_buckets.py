@@ -38,6 +38,8 @@ def ranges(context: Context, definition: RangeAggregation, documents: Sequence[i
         name = definition.field
         return float(number_of(field or Field(name, Kind.DOUBLE, (name,)), value))
 
+    if field is None and definition.HasField("missing"):
+        raise unsupported(f"a missing value for the unmapped field {definition.field}")
     read = None if field is None else values_reader(context, field, definition)
     return _ranges(read, definition, documents, inner, limit, java_double, with_text=False)
 
@@ -77,7 +79,7 @@ def _ranges(  # Two kinds of range that differ in how limits are read and writte
     for bucket in definition.ranges:
         low = _limit(bucket, "from_value", limit, -math.inf)
         high = _limit(bucket, "to_value", limit, math.inf)
-        inside = [ordinal for ordinal in documents if any(low <= value < high for value in values(ordinal))]
+        inside = [ordinal for ordinal in documents if any(low <= float(value) < high for value in values(ordinal))]
         ends = {name: value for name, value in (("from", low), ("to", high)) if math.isfinite(value)}
         shown: dict[str, Any] = {}
         for name, value in ends.items():

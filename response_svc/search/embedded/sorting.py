@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,12 +10,13 @@ from airlock.search.v1 import search_pb2
 
 from common.search.scalars import scalar_value
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser, format_millis
+from response_svc.search.embedded.doubles import to_sortable
 from response_svc.search.embedded.mapping import NUMERIC, WHOLE_NUMBER_BITS, Field, Kind
 from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import number_of, plain_text, single_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from airlock.search.v1.search_pb2 import Sort
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 _SCORE: Final = "_score"
 _DOC: Final = "_doc"
 _INFINITY: Final = float("inf")
+_LONG_SPAN: Final = 1 << 64
+# Doubles beyond are whole numbers.
+_EXACT: Final = 1 << 52
 _MODES: Final = {
     search_pb2.SORT_MODE_MIN: "min",
     search_pb2.SORT_MODE_MAX: "max",
@@ -61,7 +66,7 @@ def order(context: Context, sorts: Sequence[Sort], scores: Scores) -> Ordered:
     ordinals = sorted(scores)
     # Sorting is stable: the last key first, and the first key decides.
     for key in reversed(keys):
-        context.check_deadline()
+        context.check_running()
         ordinals.sort(key=key.compared, reverse=key.descending)
     scored = any(sort.field == _SCORE for sort in sorts)
     return Ordered(ordinals, lambda ordinal: [key.shown(ordinal) for key in keys], scored)
@@ -136,11 +141,16 @@ def _number_key(context: Context, sort: Sort, field: Field, descending: bool) ->
     else:
         fill = _fill(context, field, missing)
         shown_fill = _shown(field, sort, fill)
-    values = context.index.column(field).values
+    column = context.index.column(field)
+    values = column.values
+    if field.kind is Kind.DOUBLE and mode in {"sum", "avg"} and not column.is_single:
+        # Where any document has several values, those of all are added up from zero, which minus zero does not survive.
+        values = [[value + 0.0 for value in own] for own in values]
 
     def compared(ordinal: int) -> int | float:
         own = values[ordinal]
-        return _combined(field, mode, own) if own else fill
+        value = _combined(field, mode, own) if own else fill
+        return to_sortable(value) if field.kind is Kind.DOUBLE else value
 
     def shown(ordinal: int) -> JsonValue:
         own = values[ordinal]
@@ -194,12 +204,20 @@ def _combined(field: Field, mode: str, own: Sequence[int | float]) -> int | floa
         return own[-1]
     if mode == "median":
         middle = len(own) // 2
-        return own[middle] if len(own) % 2 else _mean(field, own[middle - 1 : middle + 1])
-    return sum(own) if mode == "sum" else _mean(field, own)
+        if len(own) % 2:
+            return own[middle]
+        return _rounded(field, (float(own[middle - 1]) + float(own[middle])) / 2)
+    total = sum(own) if field.kind is Kind.DOUBLE else _wrapped(int(sum(own)))
+    return total if mode == "sum" else _rounded(field, float(total) / len(own))
 
 
-def _mean(field: Field, own: Iterable[int | float]) -> int | float:
-    """The mean; of whole numbers it is rounded as Java's `Math.round` does."""
-    values = list(own)
-    mean = sum(values) / len(values)
-    return mean if field.kind is Kind.DOUBLE else int((mean + 0.5) // 1)
+def _wrapped(total: int) -> int:
+    """A sum in 64 bits, as Java adds."""
+    return (total + _LONG_SPAN // 2) % _LONG_SPAN - _LONG_SPAN // 2
+
+
+def _rounded(field: Field, mean: float) -> int | float:
+    """A mean; of whole numbers it is rounded as Java's `Math.round` does."""
+    if field.kind is Kind.DOUBLE:
+        return mean
+    return max(-_LONG_SPAN // 2, min(math.floor(mean + 0.5) if abs(mean) < _EXACT else int(mean), _LONG_SPAN // 2 - 1))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from common.search.scalars import scalar_value
 from response_svc.search.embedded import patterns
 from response_svc.search.embedded.dates import DEFAULT_FORMAT, UTC_ZONE, DateParser, find_zone
+from response_svc.search.embedded.doubles import to_sortable
 from response_svc.search.embedded.mapping import WHOLE_NUMBER_BITS, Field, Kind, Value
 from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import Plain, bool_of, is_textual, number_of, plain_text
@@ -82,7 +83,8 @@ def _check_size(field: Field, values: Iterable[Plain]) -> None:
     """Elasticsearch takes any number for a `term`, but not for `terms` and ranges."""
     if field.kind not in WHOLE_NUMBER_BITS:
         return
-    highest = 1 << (WHOLE_NUMBER_BITS[field.kind] - 1)
+    # Short and byte are looked for as integers.
+    highest = 1 << (max(32, WHOLE_NUMBER_BITS[field.kind]) - 1)
     for value in values:
         if not -highest <= number_of(field, value) < highest:
             raise refused(f"Value [{plain_text(value)}] is out of range for the field {field.name}")
@@ -197,14 +199,14 @@ def _constant(context: Context, field: Field, wanted: Callable[[str], bool]) -> 
     scores: Scores = {}
     for number, term in enumerate(found):
         if number % 64 == 0:
-            context.check_deadline()
+            context.check_running()
         scores.update(dict.fromkeys(text.term(term), 1.0))
     return scores
 
 
-def _documents(context: Context, field: Field, values: Iterable[Value]) -> Scores:
+def _documents(context: Context, field: Field, keys: Iterable[Value]) -> Scores:
     column = context.index.column(field)
-    return {ordinal: 1.0 for value in values for ordinal in column.documents(value)}
+    return {ordinal: 1.0 for key in keys for ordinal in column.with_key(key)}
 
 
 def _same_letters(field: Field, value: str) -> Callable[[str], bool]:
@@ -220,7 +222,7 @@ def _folded(text: str) -> str:
 
 
 def _inside(context: Context, field: Field, query: RangeQuery) -> Callable[[Any], bool]:
-    """Whether a value of the field is between the bounds, which are of the field's own type."""
+    """Whether a term of the field is between the bounds, which are of the field's own type."""
     if field.kind is Kind.DATE:
         low, high = _date_range(context, query)
         return lambda value: (low is None or value >= low) and (high is None or value <= high)
@@ -234,7 +236,8 @@ def _bound(field: Field, value: Plain) -> Value:
     if field.kind is Kind.BOOLEAN:
         return bool_of(field, value)
     _check_size(field, [value])
-    return number_of(field, value)
+    number = number_of(field, value)
+    return to_sortable(float(number)) if field.kind is Kind.DOUBLE else number
 
 
 def _date_bounds(context: Context, value: Plain) -> tuple[int, int]:

@@ -32,8 +32,6 @@ def number_of(field: Field, value: Plain) -> int | float:
     if isinstance(value, bool) or value is None:
         raise refused(f"{plain_text(value)} is no number for the field {field.name}")
     if isinstance(value, (int, float)):
-        if value == 0 and math.copysign(1, value) < 0:
-            raise unsupported("a comparison with minus zero")
         return value
     written = _NUMBER.fullmatch(value)
     if written is None:

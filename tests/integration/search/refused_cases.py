@@ -81,7 +81,6 @@ UNSUPPORTED: list[Body] = [
     {"aggs": {"a": {"missing": {"field": "open"}, "aggs": {"b": {"terms": {"field": "rank", "min_doc_count": 0}}}}}},
     {"query": {"range": {"published": {"gte": 2.5}}}},
     {"query": {"fuzzy": {"title": {"value": "s", "fuzziness": 2}}}},
-    {"query": {"term": {"price": -0.0}}},
     {"query": {"term": {"views": "9" * 400}}},
     {"query": {"range": {"price": {"gte": "9" * 400}}}},
     {"query": {"range": {"published": {"gte": "2013'01", "format": "yyyy''MM"}}}},
