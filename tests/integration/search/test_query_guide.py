@@ -53,7 +53,7 @@ from tests.integration.search.guide_python import imports_for, message_of
 from tests.integration.search.test_engine_contract import difference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from airlock.search.v1.search_pb2 import Search
 
@@ -82,17 +82,15 @@ async def built_in(demo_folder: str) -> AsyncIterator[EmbeddedEngine]:
 
 
 @pytest.fixture(scope="session")
-def demo_elasticsearch() -> Iterator[ElasticsearchServer]:
+def demo_elasticsearch() -> ElasticsearchServer:
+    """The server with the sample's indices, which stay there: another run or a sandbox may be using them too."""
     url = os.environ.get("ELASTICSEARCH_TEST_URL")
     if not url:
         pytest.skip(reason=NO_ELASTICSEARCH)
     password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD", "")
     server = ElasticsearchServer(url, USERNAME if password else "", password)
     load_elasticsearch(server)
-    yield server
-    with server.client() as client:
-        for index in MAPPINGS:
-            client.delete(f"/{index}").raise_for_status()
+    return server
 
 
 @pytest.fixture
@@ -284,3 +282,9 @@ def test_every_kind_has_its_place_and_an_example(message: type[Query | Aggregati
 def test_every_part_of_a_search_has_an_example() -> None:
     asked = {key for example in EXAMPLES for key in json.loads(example.body)}
     assert set(shape_of("Search").keys) <= asked
+
+
+def test_every_link_within_the_page_leads_somewhere() -> None:
+    titles = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
