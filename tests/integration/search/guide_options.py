@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from common.search.shapes import FieldShape
 
+_MOST_KEYS: Final = 7
+"""More than these are not named in one cell; they have a table of their own."""
 HEAD: Final = "| option | takes |\n|---|---|\n"
 _PROTOS: Final = Path(__file__).parents[3] / "protos" / "airlock" / "search" / "v1"
 _COMMENTED: Final = re.compile(r"((?: *//.*\n)+) *(?:optional |repeated )?[\w.<>, ]+ (\w+) = \d+")
@@ -36,7 +38,7 @@ _MESSAGES: Final = {
 def option_rows(name: str) -> str:
     """The table of one message's options."""
     descriptor = _descriptor(name)
-    rows = [_row(descriptor, field) for field in descriptor.fields]
+    rows = [_row(descriptor, field) for field in descriptor.fields if field.json_name in shape_of(name).by_key]
     return HEAD + "".join(f"| `{key}` | {takes} |\n" for key, takes in rows)
 
 
@@ -80,7 +82,7 @@ def _is_required(field: FieldDescriptor, rules: Any) -> bool:
 
 def _takes(field: FieldDescriptor, shape: FieldShape, rules: Any) -> str:
     if shape.is_map:
-        return f"an object of at most {_many(shape)} by their names"
+        return f"an object, by name, of at most {_many(shape)}"
     if shape.repeated:
         inner = "" if shape.message else _plural(field, rules.repeated.items)
         return f"a list of at most {_many(shape)}{inner}"
@@ -99,12 +101,14 @@ def _many(shape: FieldShape) -> str:
 def _message(name: str) -> str:
     known = _MESSAGES.get(name)
     if known is None:
-        return f"an object with {_keys(name)}"
+        return f"an object with {_keys(name).replace('their', 'its')}"
     return known[0] if known[0].startswith("`") else f"a {known[0]}"
 
 
 def _keys(name: str) -> str:
-    return ", ".join(f"`{key}`" for key in shape_of(name).keys)
+    shape = shape_of(name)
+    keys = [field.json_name for field in shape.by_name.values() if field.json_name in shape.by_key]
+    return ", ".join(f"`{key}`" for key in keys) if len(keys) <= _MOST_KEYS else "options of their own, below"
 
 
 def _single(field: FieldDescriptor, shape: FieldShape, rules: Any) -> str:
