@@ -25,11 +25,9 @@ from common.search.normal import normal_form
 from common.search.permitted import check_permitted, permitted_index
 from common.search.shapes import shape_of
 from response_svc.search.answers import EngineRefusedError, UnsupportedQueryError
-from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
 from response_svc.search.embedded import EmbeddedEngine
 from sandbox.dataset import MAPPINGS, ElasticsearchServer, load_elasticsearch, load_embedded
-from sandbox.elasticsearch import READER, USERNAME
-from tests.integration.search.conftest import NO_ELASTICSEARCH
+from sandbox.elasticsearch import USERNAME
 from tests.integration.search.guide_limits import fixed_rows, limit_rows
 from tests.integration.search.guide_options import option_rows
 from tests.integration.search.guide_page import (
@@ -53,11 +51,10 @@ from tests.integration.search.guide_python import imports_for, message_of
 from tests.integration.search.test_engine_contract import difference
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from airlock.search.v1.search_pb2 import Search
 
     from response_svc.ports import SearchEngine
+    from response_svc.search.elasticsearch import ElasticsearchEngine
 
 ROOT = Path(__file__).parents[3]
 WRITING = os.environ.get("GUIDE") == "write"
@@ -68,38 +65,25 @@ REFUSED = [row for table in tables(TEXT) if table.kind == "refusals" for row in 
 
 
 @pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+def built_in(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedEngine:
+    """The built-in engine with the demo's data."""
     folder = tmp_path_factory.mktemp("demo")
     load_embedded(folder)
-    return str(folder)
-
-
-@pytest.fixture
-async def built_in(demo_folder: str) -> AsyncIterator[EmbeddedEngine]:
-    engine = EmbeddedEngine(demo_folder)
-    yield engine
-    await engine.close()
+    return EmbeddedEngine(folder)
 
 
 @pytest.fixture(scope="session")
-def demo_elasticsearch() -> ElasticsearchServer:
-    """The server with the sample's indices, which stay there: another run or a sandbox may be using them too."""
-    url = os.environ.get("ELASTICSEARCH_TEST_URL")
-    if not url:
-        pytest.skip(reason=NO_ELASTICSEARCH)
+def loaded(elasticsearch_url: str) -> None:
+    """The sample's indices are on the server. They stay there: another run or a sandbox may be using them too."""
     password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD", "")
-    server = ElasticsearchServer(url, USERNAME if password else "", password)
-    load_elasticsearch(server)
-    return server
+    load_elasticsearch(ElasticsearchServer(elasticsearch_url, USERNAME if password else "", password))
 
 
 @pytest.fixture
-async def real(demo_elasticsearch: ElasticsearchServer) -> AsyncIterator[ElasticsearchEngine]:
-    password = demo_elasticsearch.password or None
-    access = ElasticsearchAccess(demo_elasticsearch.url, username=READER if password else None, password=password)
-    engine = ElasticsearchEngine(access)
-    yield engine
-    await engine.close()
+def real(loaded: None, elasticsearch: ElasticsearchEngine) -> ElasticsearchEngine:
+    """Elasticsearch with the demo's data."""
+    del loaded
+    return elasticsearch
 
 
 async def policy_of(engine: SearchEngine) -> Policy:
