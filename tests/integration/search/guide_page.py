@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airlock.search.v1.search_pb2 import Search
 
 PAGE = Path(__file__).parents[3] / "docs" / "query-guide.md"
-WIDTH = 136
+WIDTH = 140
 _EXAMPLE = re.compile(
     r"^Ask `(?P<index>\w+)`(?P<only> \(Elasticsearch only\))?:\n\n```json\n(?P<body>.*?)```\n"
     r"(?:\n```python\n(?P<python>.*?)```\n)?(?:\nAnswer:\n\n```json\n(?P<answer>.*?)```\n)?",
