@@ -36,10 +36,32 @@ _MESSAGES: Final = {
 
 
 def option_rows(name: str) -> str:
-    """The table of one message's options."""
+    """The table of one message's options, but for those that every clause has."""
     descriptor = _descriptor(name)
-    rows = [_row(descriptor, field) for field in descriptor.fields if field.json_name in shape_of(name).by_key]
-    return HEAD + "".join(f"| `{key}` | {takes} |\n" for key, takes in rows)
+    common = _common() if name in _clauses() else frozenset()
+    fields = [field for field in descriptor.fields if field.name not in common]
+    rows = [_row(descriptor, field) for field in fields if field.json_name in shape_of(name).by_key]
+    return _table(rows or [("", "only what every clause takes")])
+
+
+def common_rows() -> str:
+    """The table of what every clause takes."""
+    descriptor = _descriptor("MatchAllQuery")
+    return _table([_row(descriptor, field) for field in descriptor.fields if field.name in _common()])
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    return HEAD + "".join(f"| {f'`{key}`' if key else '–'} | {takes} |\n" for key, takes in rows)
+
+
+@cache
+def _clauses() -> frozenset[str]:
+    return frozenset(field.message for field in shape_of("Query").by_name.values())
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset.intersection(*(frozenset(shape_of(name).by_name) for name in _clauses()))
 
 
 def _descriptor(name: str) -> Descriptor:

@@ -23,7 +23,7 @@ _EXAMPLE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TABLE = re.compile(
-    r"^<!-- (?P<kind>options|limits|fixed|names|refusals)(?: (?P<names>[\w ]+))? -->\n"
+    r"^<!-- (?P<kind>options|common|limits|fixed|names|refusals)(?: (?P<names>[\w ]+))? -->\n"
     r"(?P<rows>(?:(?:\||- |  - ).*\n)*)",
     re.MULTILINE,
 )

@@ -30,7 +30,7 @@ from response_svc.search.embedded import EmbeddedEngine
 from sandbox.dataset import MAPPINGS, ElasticsearchServer, load_elasticsearch, load_embedded
 from sandbox.elasticsearch import USERNAME
 from tests.integration.search.guide_limits import fixed_rows, limit_rows
-from tests.integration.search.guide_options import option_rows
+from tests.integration.search.guide_options import common_rows, option_rows
 from tests.integration.search.guide_page import (
     PAGE,
     Example,
@@ -144,6 +144,8 @@ async def rows(engine: SearchEngine, table: Table) -> str:
     match table.kind:
         case "options":
             return option_rows(*table.names)
+        case "common":
+            return common_rows()
         case "limits":
             return limit_rows()
         case "fixed":
