@@ -25,9 +25,9 @@ _TEXT: Final = rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
 _NUMBER: Final = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?+"
 _SCALAR: Final = rb'"' + _TEXT + rb'"|' + _NUMBER + rb"|true|false|null"
 _OPENED: Final = re.compile(rb"\{" + _BLANK + rb"(\}?)")
-# A key, its colon, and a whole value unless an object or a list begins there.
+# A key, its colon, and a value with what follows it, unless an object or a list begins there.
 _MEMBER: Final = re.compile(
-    _BLANK + rb'"(' + _TEXT + rb')"' + _BLANK + rb":" + _BLANK + rb"(?:(" + _SCALAR + rb")|(?=[{\[]))"
+    rb"%b\"(%b)\"%b:%b(?:(%b)%b([,}])|(?=[{\[]))" % (_BLANK, _TEXT, _BLANK, _BLANK, _SCALAR, _BLANK)
 )
 _AFTER: Final = re.compile(_BLANK + rb"([,}])")
 
@@ -86,15 +86,15 @@ class _Reader:
             at = member.end()
             key = decoded(member[1])
             name = prefix + key if depth or key.startswith(b"_") else b"_" + key
-            if member[2] is not None:
-                _add(values, name, member[2])
+            value, after = member.group(2, 3)
+            if value is not None:
+                _add(values, name, value)
             else:
-                at = self._nested(at, name, values, depth)
-            after = _AFTER.match(hit, at)
-            if after is None:
-                raise _broken(at)
-            at = after.end()
-            if after[1] == b"}":
+                nested = _AFTER.match(hit, self._nested(at, name, values, depth))
+                if nested is None:
+                    raise _broken(at)
+                at, after = nested.end(), nested[1]
+            if after == b"}":
                 return at
 
     def _nested(self, at: int, name: bytes, values: dict[bytes, bytes], depth: int) -> int:

@@ -5,7 +5,6 @@ A string is its own text and null nothing; all else is the engine's JSON as it s
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from request_svc.domain.hit_row import NotATableError, decoded
@@ -20,7 +19,7 @@ MAX_COLUMNS: Final = 1000
 ALWAYS: Final = (b"_id", b"_score")
 """The columns before those of the source, where nobody names any."""
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_QUOTED: Final = re.compile(rb'[",\r\n]|\A[ \t]|[ \t]\Z')
+_BLANK: Final = b" \t"
 # What a spreadsheet takes for the beginning of a formula; the last four are the full-width forms of the first.
 _FORMULA: Final = tuple(mark.encode() for mark in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -73,10 +72,14 @@ class Table:
 
 
 def _line(cells: Sequence[bytes]) -> bytes:
-    line = b",".join([_quoted(cell) if _QUOTED.search(cell) else cell for cell in cells])
+    line = b",".join([_quoted(cell) for cell in cells])
     # A line of nothing would look like no line at all.
     return (line or b'""') + b"\r\n"
 
 
 def _quoted(cell: bytes) -> bytes:
-    return b'"' + cell.replace(b'"', b'""') + b'"'
+    # Plain searches, since a pattern would go over long texts byte by byte.
+    if b'"' in cell:
+        return b'"' + cell.replace(b'"', b'""') + b'"'
+    special = b"," in cell or b"\n" in cell or b"\r" in cell or cell.strip(_BLANK) != cell
+    return b'"' + cell + b'"' if special else cell
