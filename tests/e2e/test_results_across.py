@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from airlock.common.v1.failure_reason_pb2 import FAILURE_REASON_RESULT_TOO_LARGE
 from airlock.request.v1.request_service_pb2 import GetRequestRequest, GetRequestResultRequest
 from airlock.request.v1.request_service_pb2_grpc import RequestServiceStub
 from google.rpc import error_details_pb2, status_pb2
 
-from response_svc.adapters.queue import PostgresQueue
-from response_svc.adapters.results import PostgresResults
-from response_svc.domain.incoming_request import Answer
+from common.rpc.caller import current_caller
+from response_svc.domain.profile_type import ProfileTypeChanges
+from response_svc.usecases.change_profile_types import update_profile_type
 from transfer.bundle.limits import MAX_RESULT
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
     from tests.two_networks import TwoNetworks, User
 
+    Answered = Callable[..., Awaitable[list[str]]]
+
 PIECE = 256 * 1024
+FIELDS = b'{"indices":["cities"],"fields":{"name":{"text":{"type":"text","searchable":true,"aggregatable":false}}}}'
 HITS = [
     # A whole number that no double holds, keys that repeat and stand in no order, numbers in spellings of their own.
     b'{"_id":"1","_score":1.0,"_source":{"z":1,"a":9007199254740993,"n":-0.0,"m":1e3,"k":1.10,"k":1E+2}}',
@@ -30,6 +37,11 @@ HITS = [
 ]
 # Strings that are no Unicode: the engine passes them through as they were indexed, and so does everything here.
 HALF = b'{"_id":"4","_source":{"high":"\\ud800","low":"\\udc00 \\ud83d\\ude00"}}'
+
+NO_TABLE = (
+    "The answer cannot be given as csv: a hit has two values of the path k. "
+    "With `format=json` it comes as the engine wrote it."
+)
 
 
 def engine_answer(*hits: bytes, length: int = 0) -> bytes:
@@ -41,19 +53,46 @@ def engine_answer(*hits: bytes, length: int = 0) -> bytes:
     return head + b",".join(hits) + tail + filler + b"}"
 
 
-async def answered(networks: TwoNetworks, user: User, *bodies: bytes) -> list[str]:
-    """As if an engine had written these, one for each question."""
-    asked = [await user.submit() for _ in bodies]
-    await networks.send_requests()
-    queue, given = PostgresQueue(), dict(zip(asked, bodies, strict=True))
-    async with networks.response.app.database.transaction() as transaction:
-        connection = transaction.connection
-        while claimed := await queue.claim_best(connection, worker="story", lease=timedelta(minutes=1)):
-            assert await queue.finish(connection, claimed, failure=None, query_params=None)
-            answer = Answer(given[str(claimed.request_id)], 3, 1)
-            await PostgresResults().add_answer(connection, claimed, answer, execution_ms=2)
-    await networks.send_answers()
-    return asked
+class Engine:
+    """An Elasticsearch that answers a search of size n with the n-th of its answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = FIELDS
+        if request.path.endswith("_search"):
+            body = self.answers[(await request.json())["size"]]
+        return web.Response(body=body, content_type="application/json", headers={"x-elastic-product": "Elasticsearch"})
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[tuple[Engine, str]]:
+    made = Engine()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", made.answer)
+    async with TestServer(application) as server:
+        yield made, str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def story_engine(engine: tuple[Engine, str]) -> str:
+    """The networks of these stories ask that engine."""
+    return engine[1]
+
+
+@pytest.fixture
+async def answered(networks: TwoNetworks, engine: tuple[Engine, str]) -> Answered:
+    """Asks once for each of the given answers and carries everything there and back."""
+
+    async def ask(user: User, *bodies: bytes) -> list[str]:
+        engine[0].answers = list(bodies)
+        await networks.response.app.redis.flushdb()
+        asked = [await user.submit(b'{"size":%d}' % place) for place in range(len(bodies))]
+        await networks.settle()
+        return asked
+
+    return ask
 
 
 class Reader:
@@ -85,7 +124,7 @@ class Reader:
         return (await self._stub.GetRequest(GetRequestRequest(id=request_id), metadata=self._metadata)).response
 
 
-async def test_the_engines_bytes_come_back_whatever_they_are(networks: TwoNetworks) -> None:
+async def test_the_engines_bytes_come_back_whatever_they_are(networks: TwoNetworks, answered: Answered) -> None:
     sara = await networks.bring_user()
     bodies = [
         engine_answer(*HITS),
@@ -96,7 +135,7 @@ async def test_the_engines_bytes_come_back_whatever_they_are(networks: TwoNetwor
         engine_answer(length=2 * PIECE),
     ]
     assert [len(body) for body in bodies[3:6]] == [PIECE - 1, PIECE, PIECE + 1]
-    asked = await answered(networks, sara, *bodies)
+    asked = await answered(sara, *bodies)
     for cached in (True, False):
         for request_id, body in zip(asked, bodies, strict=True):
             assert await sara.answer(request_id) == body, cached
@@ -104,18 +143,38 @@ async def test_the_engines_bytes_come_back_whatever_they_are(networks: TwoNetwor
 
 
 @pytest.mark.timeout(120)
-async def test_the_largest_result_that_may_travel_comes_back_and_a_larger_one_is_refused(networks: TwoNetworks) -> None:
+async def test_the_largest_result_that_may_travel_comes_back_and_a_larger_one_says_what_to_do(
+    networks: TwoNetworks, answered: Answered
+) -> None:
     sara = await networks.bring_user()
     largest = engine_answer(*HITS, length=MAX_RESULT)
-    [request_id] = await answered(networks, sara, largest)
+    request_id, larger = await answered(sara, largest, largest + b" ")
     assert hashlib.sha256(await sara.answer(request_id)).digest() == hashlib.sha256(largest).digest()
+    request = await sara.request(larger)
+    assert request.failure_reason == FAILURE_REASON_RESULT_TOO_LARGE
+    assert f"{MAX_RESULT} bytes" in request.error_message
+    assert "ask for fewer hits or fields" in request.error_message
+    reader = Reader(networks, await networks.request.sign_in("sara"))
+    assert (await reader.refusal(larger))[0] == "RESULT_NOT_READY"
 
 
-async def test_each_form_says_what_makes_it_whole(networks: TwoNetworks) -> None:
+async def test_a_profile_may_have_less(networks: TwoNetworks, answered: Answered) -> None:
+    less = ProfileTypeChanges(max_result_bytes=1024)
+    await update_profile_type(networks.response.app.policy, "basic", less, revision=None, caller=current_caller())
+    await networks.response.app.auth.policy.refresh()
+    sara = await networks.bring_user()
+    fitting, larger = await answered(sara, engine_answer(*HITS[:1], length=1024), engine_answer(length=1025))
+    assert len(await sara.answer(fitting)) == 1024
+    request = await sara.request(larger)
+    assert request.failure_reason == FAILURE_REASON_RESULT_TOO_LARGE
+    assert "1024 bytes" in request.error_message
+
+
+async def test_each_form_says_what_makes_it_whole(networks: TwoNetworks, answered: Answered) -> None:
     sara = await networks.bring_user()
     reader = Reader(networks, await networks.request.sign_in("sara"))
     body = engine_answer(*HITS, HALF, length=PIECE + 5)
-    [request_id] = await answered(networks, sara, body)
+    [request_id] = await answered(sara, body)
     response = await reader.response(request_id)
     for form in ("", "json"):
         data, content_type, headers = await reader.read(request_id, format=form)
@@ -131,10 +190,9 @@ async def test_each_form_says_what_makes_it_whole(networks: TwoNetworks) -> None
     options: dict[str, Any] = {"format": "csv", "columns": ["_id,z", "high"]}
     assert await reader.refusal(request_id, **options) == (
         "RESULT_FORMAT",
-        "The answer cannot be given as csv: a hit has two values of the path k. "
-        "With `format=json` it comes as the engine wrote it.",
+        NO_TABLE,
     )
-    [request_id] = await answered(networks, sara, engine_answer(*HITS[1:], HALF))
+    [request_id] = await answered(sara, engine_answer(*HITS[1:], HALF))
     data, content_type, headers = await reader.read(request_id, **options)
     assert (data, content_type) == (
         b"_id,z,high\r\n2,,\r\n3,,\r\n4,,\\ud800\r\n",
