@@ -120,7 +120,8 @@ class Way:
         return [
             sealing,
             importing,
-            figure("reading over gRPC", lambda: self._read_over_grpc(request_id)),
+            figure("reading over gRPC", partial(self._read_over_grpc, request_id)),
+            figure("reading over gRPC slowly", partial(self._read_over_grpc, request_id, SLOW_READER_SECONDS)),
             *(figure(f"reading {form}", partial(self._read, request_id, form)) for form in FORMS),
             *(
                 figure(f"reading {form} slowly", partial(self._read, request_id, form, SLOW_READER_SECONDS))
@@ -138,10 +139,13 @@ class Way:
                 length += len(data)
         self._check(length)
 
-    def _read_over_grpc(self, request_id: str) -> None:
+    def _read_over_grpc(self, request_id: str, pause_seconds: float = 0) -> None:
         metadata = (("authorization", f"Bearer {self._rest.token}"),)
-        pieces = self._stub.GetRequestResult(GetRequestResultRequest(id=request_id), metadata=metadata)
-        self._check(sum(len(piece.data) for piece in pieces))
+        length = 0
+        for piece in self._stub.GetRequestResult(GetRequestResultRequest(id=request_id), metadata=metadata):
+            time.sleep(0 if length else pause_seconds)
+            length += len(piece.data)
+        self._check(length)
 
     def _check(self, length: int) -> None:
         if length < self.expected_bytes:
@@ -171,7 +175,7 @@ def measure() -> list[Figure]:
 
 def main() -> None:
     """Measures and prints."""
-    report("A result of 30 MiB on its way", measure())
+    report("A result of 30 MiB on its way: the process that grows most", measure())
 
 
 if __name__ == "__main__":
