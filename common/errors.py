@@ -7,7 +7,8 @@ AirlockError
 ├── TokenInvalidError         ├── QueryInvalidError         ├── RateLimitedError
 ├── TokenExpiredError         ├── QueryLimitError           ├── PageTokenInvalidError
 ├── SessionEndedError         ├── IndexNotAllowedError      ├── StreamStoppedError
-├── PermissionMissingError    ├── IdempotencyConflictError  └── ReplicaTooOldError
+├── PermissionMissingError    ├── IdempotencyConflictError  ├── ReplicaTooOldError
+                                                            └── ResultFormatError
 """
 
 from __future__ import annotations
@@ -140,6 +141,12 @@ class ResultNotReadyError(AirlockError):
     """The answer is not here yet, or never will be."""
 
     reason = reasons.ERROR_REASON_RESULT_NOT_READY
+
+
+class ResultFormatError(AirlockError):
+    """The answer is here but cannot be given in the form that is asked for."""
+
+    reason = reasons.ERROR_REASON_RESULT_FORMAT
 
 
 class BundleRefusedError(AirlockError):

@@ -84,6 +84,7 @@ class Place:
     request_redis_url: str
     response_redis_url: str
     search_folder: Path
+    elasticsearch_url: str | None = None
 
 
 class Side:
@@ -338,6 +339,7 @@ async def _open_response_side(place: Place, keys: GeneratedKeys, clock: StoryClo
         "signing_key_file": keys.response_signing_key,
         "peer_signing_keys_file": keys.request_public_key,
         "embedded_search_dir": place.search_folder,
+        "elasticsearch_url": place.elasticsearch_url,
     }
     settings = ResponseSettings(**_common(place, keys, "response"), **named)
     return Side(await build_response_app(settings), settings, place.folder, clock)

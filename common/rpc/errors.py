@@ -53,6 +53,7 @@ STATUS_CODES: Final[Mapping[reasons.ErrorReason.ValueType, grpc.StatusCode]] = M
         reasons.ERROR_REASON_PAGE_TOKEN_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
         reasons.ERROR_REASON_STREAM_STOPPED: grpc.StatusCode.FAILED_PRECONDITION,
         reasons.ERROR_REASON_REPLICA_TOO_OLD: grpc.StatusCode.FAILED_PRECONDITION,
+        reasons.ERROR_REASON_RESULT_FORMAT: grpc.StatusCode.FAILED_PRECONDITION,
     }
 )
 

@@ -13,7 +13,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from common import clock
 from common.paging import page_size, time_position, time_token
-from common.rpc.answer_headers import begin_answer
+from common.rpc.answer_headers import begin_answer, set_answer_headers
 from common.rpc.caller import current_caller, current_principal
 from request_svc.handlers.convert import (
     event_message,
@@ -23,11 +23,12 @@ from request_svc.handlers.convert import (
     statuses,
     uuid_of,
 )
+from request_svc.handlers.result_forms import checked_form, content_of
 from request_svc.ports import RequestFilter
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.get_request import get_request
 from request_svc.usecases.list_requests import list_requests
-from request_svc.usecases.read_result import read_result
+from request_svc.usecases.read_result import find_result
 from request_svc.usecases.submit_request import Question, submit_request
 from request_svc.usecases.watch_requests import watch_requests
 
@@ -141,8 +142,9 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
         self, request: messages.GetRequestResultRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncGenerator[HttpBody]:
         """See the proto."""
+        form = checked_form(request)
         parts = self._parts
-        reading = read_result(
+        result = await find_result(
             uuid_of(request.id),
             caller=current_principal(),
             database=parts.database,
@@ -150,9 +152,11 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
             responses=parts.responses,
             cache=parts.cache,
         )
-        async with aclosing(reading) as pieces:
+        content = await content_of(result, form)
+        set_answer_headers(content.headers)
+        async with aclosing(content.pieces) as pieces:
             async for piece in pieces:
-                yield HttpBody(content_type="application/json", data=piece)
+                yield HttpBody(content_type=content.content_type, data=piece)
 
     async def WatchRequests(  # noqa: N802 - the method's name in the API.
         self, request: messages.WatchRequestsRequest, context: grpc.aio.ServicerContext[Any, Any]

@@ -1,7 +1,8 @@
-"""Streams an answer's bytes exactly as the engine wrote them, never more than one piece of them in memory."""
+"""Finds an answer and gives its bytes exactly as the engine wrote them, never more than one piece of them in memory."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.errors import ResultNotReadyError, UnavailableError
@@ -18,7 +19,39 @@ if TYPE_CHECKING:
     from request_svc.ports import AnswerCache, RequestStore, ResponseStore
 
 
-async def read_result(
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """An answer that is here. It never changes, so it may be read several times."""
+
+    response: Response
+    database: Database
+    responses: ResponseStore
+    cache: AnswerCache
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Pieces of at most 256 KiB, in order.
+
+        Each is read in a transaction of its own, so that a slow reader holds no connection.
+        """
+        request_id = self.response.request_id
+        whole = await short_answer(request_id, database=self.database, responses=self.responses, cache=self.cache)
+        if whole is not None:
+            yield whole
+            return
+        sent, number = 0, 0
+        while sent < self.response.result_bytes:
+            async with self.database.transaction() as transaction:
+                piece = await self.responses.piece(transaction.connection, request_id, number)
+            if piece is None:
+                raise UnavailableError(
+                    f"Piece {number} of the answer to {request_id} is gone; tell an operator.",
+                    metadata={"part": "postgresql"},
+                )
+            yield piece
+            sent, number = sent + len(piece), number + 1
+
+
+async def find_result(
     request_id: UUID,
     *,
     caller: Principal,
@@ -26,30 +59,13 @@ async def read_result(
     requests: RequestStore,
     responses: ResponseStore,
     cache: AnswerCache,
-) -> AsyncGenerator[bytes]:
-    """Pieces of at most 256 KiB, in order. Before the first one NotFoundError or ResultNotReadyError may be raised.
-
-    Each piece is read in a transaction of its own, so that a slow reader holds no connection; an answer never changes.
-    """
+) -> StoredResult:
+    """Raises NotFoundError, or ResultNotReadyError where there is no answer yet or never will be."""
     async with database.transaction() as transaction:
         connection = transaction.connection
         request = await own_request(connection, requests, request_id, caller)
         response = _ready(request, await responses.find(connection, request_id))
-    whole = await short_answer(request_id, database=database, responses=responses, cache=cache)
-    if whole is not None:
-        yield whole
-        return
-    sent, number = 0, 0
-    while sent < response.result_bytes:
-        async with database.transaction() as transaction:
-            piece = await responses.piece(transaction.connection, request_id, number)
-        if piece is None:
-            raise UnavailableError(
-                f"Piece {number} of the answer to {request_id} is gone; tell an operator.",
-                metadata={"part": "postgresql"},
-            )
-        yield piece
-        sent, number = sent + len(piece), number + 1
+    return StoredResult(response, database, responses, cache)
 
 
 def _ready(request: Request, response: Response | None) -> Response:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
 
 _HEAD_BYTES: Final = 256 * 1024
+_COUNT_DIGITS: Final = 19
 _DECODER: Final = json.JSONDecoder()
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 
@@ -52,10 +53,28 @@ def read_object(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise NotAnAnswerError(f"it is not JSON: {error}") from None
+        value = _read_odd(body, error)
     if not isinstance(value, dict):
         raise NotAnAnswerError("it is not an object")
     return value
+
+
+def _read_odd(body: bytes, first_error: ValueError) -> Any:  # noqa: ANN401 - any JSON value.
+    """What holds numbers beyond a double or half a surrogate pair, which is JSON all the same and passes unchanged."""
+    try:
+        return json.loads(body.decode(), parse_int=_whole, parse_float=str, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise NotAnAnswerError(f"it is not JSON: {first_error}") from None
+
+
+def _whole(digits: str) -> int | str:
+    """The number if it could be a count. Python refuses to read one of thousands of digits."""
+    return int(digits) if len(digits) <= _COUNT_DIGITS else digits
+
+
+def _no_number(name: str) -> NoReturn:
+    msg = f"{name} is no number in JSON"
+    raise ValueError(msg)
 
 
 def _head(fields: dict[str, Any]) -> AnswerHead:

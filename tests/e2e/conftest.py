@@ -55,11 +55,18 @@ def story_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
+async def story_engine() -> str | None:
+    """The URL of an Elasticsearch that a file of stories brings along, in place of the built-in engine."""
+    return None
+
+
+@pytest.fixture
 async def networks(
     postgres_server: EmbeddedPostgres,
     valkey_server: EmbeddedValkey,
     templates: dict[str, str],
     story_index: Path,
+    story_engine: str | None,
     story_folder: Path,
     keys: GeneratedKeys,
 ) -> AsyncIterator[TwoNetworks]:
@@ -72,7 +79,7 @@ async def networks(
     request_url, response_url = (postgres_server.url(databases[network], SERVICE) for network in NETWORKS)
     # The upper half of Valkey's numbered databases; the other fixtures use the lower one.
     redis_urls = (valkey_server.url(512 + 2 * number), valkey_server.url(513 + 2 * number))
-    place = Place(story_folder, request_url, response_url, *redis_urls, story_index)
+    place = Place(story_folder, request_url, response_url, *redis_urls, story_index, story_engine)
     async with AsyncExitStack() as closing:
         yield await open_two_networks(place, keys, closing)
     for name in databases.values():

@@ -34,7 +34,7 @@ from request_svc.adapters.response_store import SqlResponseStore
 from request_svc.adapters.tables import requests
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.get_request import RequestDetails, get_request
-from request_svc.usecases.read_result import read_result
+from request_svc.usecases.read_result import StoredResult, find_result
 from request_svc.usecases.submit_request import Question, submit_request
 from transfer.bundle.replication import TableDigest
 
@@ -213,7 +213,11 @@ class World:
         )
 
     async def result(self, request_id: UUID, *, caller: Principal | None = None) -> list[bytes]:
-        pieces = read_result(
+        found = await self.found(request_id, caller=caller)
+        return [piece async for piece in found.pieces()]
+
+    async def found(self, request_id: UUID, *, caller: Principal | None = None) -> StoredResult:
+        return await find_result(
             request_id,
             caller=caller or principal(),
             database=self.database,
@@ -221,7 +225,6 @@ class World:
             responses=self.responses,
             cache=self.cache,
         )
-        return [piece async for piece in pieces]
 
     async def claim(self) -> tuple[OutgoingBatch, int]:
         """The next bundle of requests and how many records it will hold."""

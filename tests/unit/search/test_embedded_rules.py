@@ -208,8 +208,18 @@ def test_a_long_answer_is_read_up_to_its_hits_only() -> None:
 
 
 @pytest.mark.parametrize(
+    "odd", [b'"\\ud800"', b'"\\u0000"', b"1e999", b"-" + b"9" * 5000, b'{"a":1,"a":2}'], ids=lambda odd: str(odd[:8])
+)
+def test_what_machine_numbers_and_unicode_do_not_hold_is_an_answer_all_the_same(odd: bytes) -> None:
+    body = HEAD + b'"hits":{"total":{"value":9},"hits":[{"_source":' + odd + b"}]}}"
+    assert read_head(body).hit_count == 9
+
+
+@pytest.mark.parametrize(
     "body",
     [
+        HEAD + b'"hits":{"total":{"value":9},"hits":[NaN]}}', HEAD + b'"hits":{"total":{"value":9},"hits":["\xff"]}}',
+        HEAD + b'"hits":{"total":{"value":' + b"9" * 30 + b'},"hits":["\\ud800"]}}',
         b"", b"{}", b"[]", b"{", HEAD[:-1], HEAD + b'"hits":[]}', HEAD + b'"hits":{"total":{"value":"x"},"hits":[]}}',
         b"[" * 300_000 + b"}", b'{"a":' * 100_000 + b"}", b" " * 300_000 + b"}", b'{"took"' + b" " * 300_000 + b"}",
     ],

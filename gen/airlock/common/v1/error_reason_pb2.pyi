@@ -81,6 +81,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     are shut out, until a newer users bundle is carried over and imported. Metadata: `age_hours`, `limit`.
     FAILED_PRECONDITION.
     """
+    ERROR_REASON_RESULT_FORMAT: _ErrorReason.ValueType  # 23
+    """The answer is here but cannot be given in this form; `format=json` always can. Metadata: `format`. FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, as `google.rpc.ErrorInfo.reason` with domain `airlock`. Text is for people; programs act on this."""
@@ -144,4 +146,6 @@ ERROR_REASON_REPLICA_TOO_OLD: ErrorReason.ValueType  # 22
 are shut out, until a newer users bundle is carried over and imported. Metadata: `age_hours`, `limit`.
 FAILED_PRECONDITION.
 """
+ERROR_REASON_RESULT_FORMAT: ErrorReason.ValueType  # 23
+"""The answer is here but cannot be given in this form; `format=json` always can. Metadata: `format`. FAILED_PRECONDITION."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -269,20 +269,41 @@ Global___CancelRequestResponse: _TypeAlias = CancelRequestResponse  # noqa: Y015
 
 @_typing.final
 class GetRequestResultRequest(_message.Message):
-    """Which answer."""
+    """Which answer, and in which form."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    SPREADSHEET_FIELD_NUMBER: _builtins.int
     id: _builtins.str
+    format: _builtins.str
+    """`json` (also when empty): the answer as the engine wrote it. `ndjson`: each hit as the engine wrote it, on a line of
+    its own. `csv`: a line of names, then a line for each hit. The latter two hold the hits only, no aggregation.
+    """
+    spreadsheet: _builtins.bool
+    """For `csv`: as a spreadsheet needs it. It begins with a byte order mark, and a text that would be run as a formula
+    has an apostrophe before it; so texts may be changed, which is why it is not the rule.
+    """
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For `csv`: exactly these columns in this order, several of them in one text with commas between. Each is the path of
+        a value in `_source`, or stands beside it with an underscore before its name: `_id`, `_score`, `_index`, `_sort`.
+        Empty is `_id`, `_score` and every path that a hit has, at most 1,000.
+        """
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
+        format: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        spreadsheet: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "format", b"format", "id", b"id", "spreadsheet", b"spreadsheet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

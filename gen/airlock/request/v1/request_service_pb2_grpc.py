@@ -103,8 +103,10 @@ class RequestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRequestResult(self, request, context):
-        """Streams the engine's JSON, byte for byte. Before completion: RESULT_NOT_READY. The whole answer's length and SHA-256
-        are in GetRequest; compare them, since a stream that breaks over HTTP/1.1 looks like one that ended.
+        """Streams the engine's JSON, byte for byte, or its hits as lines of JSON or as CSV. Before completion:
+        RESULT_NOT_READY; where the hits cannot be given in that form: RESULT_FORMAT, before the first byte. A stream that
+        breaks over HTTP/1.1 looks like one that ended, so the metadata (headers) say what makes it whole: `x-airlock-bytes`
+        and `repr-digest` (RFC 9530) for `json`, `x-airlock-hits` for the others, which is the number of lines or rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

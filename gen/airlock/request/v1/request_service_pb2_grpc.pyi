@@ -46,8 +46,10 @@ class RequestServiceStub:
     CancelRequest: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.CancelRequestRequest, _request_service_pb2.CancelRequestResponse]
     """Gives a request up. A second time is a success; a completed or failed one is refused with WRONG_STATE."""
     GetRequestResult: _grpc.UnaryStreamMultiCallable[_request_service_pb2.GetRequestResultRequest, _httpbody_pb2.HttpBody]
-    """Streams the engine's JSON, byte for byte. Before completion: RESULT_NOT_READY. The whole answer's length and SHA-256
-    are in GetRequest; compare them, since a stream that breaks over HTTP/1.1 looks like one that ended.
+    """Streams the engine's JSON, byte for byte, or its hits as lines of JSON or as CSV. Before completion:
+    RESULT_NOT_READY; where the hits cannot be given in that form: RESULT_FORMAT, before the first byte. A stream that
+    breaks over HTTP/1.1 looks like one that ended, so the metadata (headers) say what makes it whole: `x-airlock-bytes`
+    and `repr-digest` (RFC 9530) for `json`, `x-airlock-hits` for the others, which is the number of lines or rows.
     """
     WatchRequests: _grpc.UnaryStreamMultiCallable[_request_service_pb2.WatchRequestsRequest, _request_service_pb2.WatchRequestsResponse]
     """Streams the caller's requests as their status changes: first each named one as it stands, then each change. Ends by
@@ -71,8 +73,10 @@ class RequestServiceAsyncStub(RequestServiceStub):
     CancelRequest: _aio.UnaryUnaryMultiCallable[_request_service_pb2.CancelRequestRequest, _request_service_pb2.CancelRequestResponse]  # type: ignore[assignment]
     """Gives a request up. A second time is a success; a completed or failed one is refused with WRONG_STATE."""
     GetRequestResult: _aio.UnaryStreamMultiCallable[_request_service_pb2.GetRequestResultRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Streams the engine's JSON, byte for byte. Before completion: RESULT_NOT_READY. The whole answer's length and SHA-256
-    are in GetRequest; compare them, since a stream that breaks over HTTP/1.1 looks like one that ended.
+    """Streams the engine's JSON, byte for byte, or its hits as lines of JSON or as CSV. Before completion:
+    RESULT_NOT_READY; where the hits cannot be given in that form: RESULT_FORMAT, before the first byte. A stream that
+    breaks over HTTP/1.1 looks like one that ended, so the metadata (headers) say what makes it whole: `x-airlock-bytes`
+    and `repr-digest` (RFC 9530) for `json`, `x-airlock-hits` for the others, which is the number of lines or rows.
     """
     WatchRequests: _aio.UnaryStreamMultiCallable[_request_service_pb2.WatchRequestsRequest, _request_service_pb2.WatchRequestsResponse]  # type: ignore[assignment]
     """Streams the caller's requests as their status changes: first each named one as it stands, then each change. Ends by
@@ -123,8 +127,10 @@ class RequestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _request_service_pb2.GetRequestResultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Streams the engine's JSON, byte for byte. Before completion: RESULT_NOT_READY. The whole answer's length and SHA-256
-        are in GetRequest; compare them, since a stream that breaks over HTTP/1.1 looks like one that ended.
+        """Streams the engine's JSON, byte for byte, or its hits as lines of JSON or as CSV. Before completion:
+        RESULT_NOT_READY; where the hits cannot be given in that form: RESULT_FORMAT, before the first byte. A stream that
+        breaks over HTTP/1.1 looks like one that ended, so the metadata (headers) say what makes it whole: `x-airlock-bytes`
+        and `repr-digest` (RFC 9530) for `json`, `x-airlock-hits` for the others, which is the number of lines or rows.
         """
 
     @_abc_1.abstractmethod
