@@ -49,7 +49,7 @@ def validation_message(validated: Validated) -> messages.ValidateRequestResponse
     return messages.ValidateRequestResponse(
         engine_body=validated.engine_body.decode(),
         digest=validated.digest.hex(),
-        query_type=checked.query_type,
+        query_type=checked.search.query_type,
         priority=checked.priority,
         fields=[validation_pb2.UsedField(name=name, type=type_) for name, type_ in validated.fields.items()],
         warnings=[

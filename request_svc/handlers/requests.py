@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from common import clock
 from common.paging import page_size, time_position, time_token
 from common.rpc.answer_headers import begin_answer
 from common.rpc.caller import current_caller, current_principal
+from request_svc.domain.known_searches import KnownSearches
 from request_svc.handlers.convert import (
     event_message,
     optional_time,
@@ -60,6 +61,7 @@ class RequestParts:
     cache: AnswerCache
     changes: RequestChanges
     policy: LivePolicy
+    known: KnownSearches = field(default_factory=KnownSearches)
     clock: Callable[[], datetime] = clock.now
 
 
@@ -76,6 +78,7 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
             own_priority=policy.limits_of(principal).priority,
             policy=policy.current,
             now=self._parts.clock(),
+            known=self._parts.known,
         )
 
     async def SubmitRequest(  # noqa: N802 - the method's name in the API.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from common.audit.record import AuditEntry
@@ -11,11 +11,11 @@ from common.search.body import read_body
 from common.search.kind import query_type
 from common.search.normal import normal_form
 from common.search.permitted import check_permitted, permitted_index
+from request_svc.domain.known_searches import KnownSearches, PermittedSearch
 from request_svc.domain.question import MAX_QUESTION, Question, check_options
 from request_svc.domain.request import NewRequest, effective_priority
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from common.auth.principal import Principal
     from common.policy.index import AllowedIndex
     from common.policy.policy import Policy
+    from common.policy.profile_type import ProfileType
     from common.rpc.caller import Caller
 
 NO_INDICES: Final = (
@@ -40,18 +41,17 @@ class Asking:
     own_priority: int
     policy: Policy
     now: datetime
+    known: KnownSearches = field(default_factory=KnownSearches)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuestion:
-    """A question that would be accepted. `body` is what is kept as submitted, `normal` the normal form."""
+    """A question that would be accepted. `body` is what is kept as submitted."""
 
     question: Question
     index: AllowedIndex
     body: bytes
-    normal: bytes
-    query_type: str
-    outline: Mapping[str, object]
+    search: PermittedSearch
     priority: int
 
 
@@ -64,19 +64,21 @@ def read_question(question: Question, asking: Asking) -> CheckedQuestion:
     check_options(question, asking.now)
     may_raise = asking.caller.may_raise_priority
     priority = effective_priority(question.priority, asking.own_priority, may_raise=may_raise)
-    search, body = _read(question)
+    body = _kept_bytes(question)
+    key = (index.name, asking.caller.profile_type, question.search is None, body)
+    permitted = asking.known.find(policy, key)
+    if permitted is None:
+        permitted = _permitted(question, index, policy, profile)
+        asking.known.keep(policy, key, permitted)
+    return CheckedQuestion(question, index, body, permitted, priority)
+
+
+def _permitted(question: Question, index: AllowedIndex, policy: Policy, profile: ProfileType | None) -> PermittedSearch:
+    search = question.search if question.search is not None else read_body(question.body or b"")
     check_permitted(search, index, policy, profile)
     normal = normal_form(search)
     _check_length(len(normal))
-    return CheckedQuestion(
-        question=question,
-        index=index,
-        body=body,
-        normal=normal,
-        query_type=query_type(search),
-        outline=_outline(index.name, search),
-        priority=priority,
-    )
+    return PermittedSearch(normal, query_type(search), _outline(index.name, search))
 
 
 def new_request(
@@ -88,10 +90,10 @@ def new_request(
         request_id=request_id,
         user_id=asking.caller.user_id,
         index=question.index,
-        query_type=checked.query_type,
-        query_params=checked.outline,
+        query_type=checked.search.query_type,
+        query_params=checked.search.outline,
         body=checked.body,
-        search=checked.normal,
+        search=checked.search.normal,
         priority=checked.priority,
         created_at=created_at,
         not_after=question.not_after,
@@ -114,13 +116,13 @@ def audit_entry(new: NewRequest, origin: Caller) -> AuditEntry:
     )
 
 
-def _read(question: Question) -> tuple[Search, bytes]:
-    """The search, and the bytes that are kept as submitted."""
+def _kept_bytes(question: Question) -> bytes:
+    """What is kept as submitted."""
     if question.search is not None:
-        return question.search, question.search.SerializeToString()
+        return question.search.SerializeToString()
     assert question.body is not None, "checked before"
     _check_length(len(question.body))
-    return read_body(question.body), question.body
+    return question.body
 
 
 def _check_length(length: int) -> None:

@@ -55,13 +55,13 @@ async def validate_request(
     """What SubmitRequest would make of the question; raises the AirlockError with which it would refuse it."""
     checked = read_question(question, asking)
     # What crosses the gap and is executed there, and nothing else.
-    search = Search.FromString(checked.normal)
+    search = Search.FromString(checked.search.normal)
     advice = query_warnings(search, checked.index)
     names = dict.fromkeys(use.name for use in field_uses(search))
     return Validated(
         checked=checked,
         engine_body=emit_body(search),
-        digest=hashlib.sha256(checked.normal).digest(),
+        digest=hashlib.sha256(checked.search.normal).digest(),
         fields={name: checked.index.fields.get(name, "") for name in islice(names, MAX_FIELDS)},
         warnings=advice,
         cost=estimate(search, advice),

@@ -12,7 +12,13 @@ import pytest
 from airlock.search.v1.search_pb2 import Search
 
 from common.audit.tables import audit_logs
-from common.errors import AirlockError, IdempotencyConflictError
+from common.errors import (
+    AirlockError,
+    IdempotencyConflictError,
+    IndexNotAllowedError,
+    InvalidFieldError,
+    QueryLimitError,
+)
 from common.policy.index import AllowedIndex
 from common.policy.limits import BASIC, EffectiveLimits
 from common.policy.policy import Policy
@@ -20,7 +26,10 @@ from common.policy.profile_type import ProfileType
 from common.search.advice.cost import CostClass
 from common.search.advice.warning import WarningKind
 from request_svc.adapters.tables import requests
-from tests.integration.request_svc.request_world import INDEX, NOW, World, principal
+from request_svc.domain.known_searches import KnownSearches
+from request_svc.domain.question import Question
+from request_svc.usecases.read_question import read_question
+from tests.integration.request_svc.request_world import INDEX, NOW, World, asking, principal
 from tests.integration.search.refused_cases import REFUSED, UNSUPPORTED
 
 if TYPE_CHECKING:
@@ -125,7 +134,7 @@ async def test_what_would_be_accepted_is_told_as_the_engine_would_get_it(world: 
         '{"query":{"bool":{"must":[{"match":{"title":{"query":"تهران"}}}],'
         '"filter":[{"term":{"views":{"value":9007199254740993}}}]}},"size":3}'
     )
-    assert (validated.checked.query_type, validated.checked.priority) == ("bool", 2)
+    assert (validated.checked.search.query_type, validated.checked.priority) == ("bool", 2)
     assert validated.fields == {"title": "text", "views": "long"}
     assert validated.warnings == []
     assert validated.cost.cost_class is CostClass.LOW
@@ -169,3 +178,18 @@ async def test_an_idempotency_key_that_came_before_is_told_or_refused_as_submiss
     with pytest.raises(IdempotencyConflictError) as refused:
         await world.validate(b'{"size":4}', idempotency_key="monday")
     assert refused.value.metadata == {"request_id": str(earlier.request_id)}
+
+
+async def test_a_question_that_is_remembered_follows_the_policy_and_the_clock_at_once() -> None:
+    known = KnownSearches()
+    body = b'{"query":{"match":{"title":"x"}},"size":6}'
+    asked = replace(asking(policy=KNOWN), known=known)
+    first = read_question(Question(INDEX, body), asked)
+    again = read_question(Question(INDEX, body, not_after=NOW + timedelta(hours=1)), asked)
+    assert again.search is first.search
+    with pytest.raises(InvalidFieldError):
+        read_question(Question(INDEX, body, not_after=NOW), asked)
+    with pytest.raises(QueryLimitError):
+        read_question(Question(INDEX, body), replace(asked, policy=LIMITED))
+    with pytest.raises(IndexNotAllowedError):
+        read_question(Question(INDEX, body), replace(asked, policy=Policy()))

@@ -94,7 +94,8 @@ class RequestServiceServicer:
     def SubmitRequests(self, request, context):
         """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
         shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
-        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission.
+        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+        and the call as a read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class RequestServiceStub:
     SubmitRequests: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.SubmitRequestsRequest, _request_service_pb2.SubmitRequestsResponse]
     """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
     shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
-    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission.
+    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+    and the call as a read.
     """
     ValidateRequest: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.ValidateRequestRequest, _request_service_pb2.ValidateRequestResponse]
     """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
@@ -76,7 +77,8 @@ class RequestServiceAsyncStub(RequestServiceStub):
     SubmitRequests: _aio.UnaryUnaryMultiCallable[_request_service_pb2.SubmitRequestsRequest, _request_service_pb2.SubmitRequestsResponse]  # type: ignore[assignment]
     """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
     shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
-    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission.
+    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+    and the call as a read.
     """
     ValidateRequest: _aio.UnaryUnaryMultiCallable[_request_service_pb2.ValidateRequestRequest, _request_service_pb2.ValidateRequestResponse]  # type: ignore[assignment]
     """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
@@ -119,7 +121,8 @@ class RequestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_request_service_pb2.SubmitRequestsResponse, _abc.Awaitable[_request_service_pb2.SubmitRequestsResponse]]:
         """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
         shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
-        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission.
+        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+        and the call as a read.
         """
 
     @_abc_1.abstractmethod
