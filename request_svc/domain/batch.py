@@ -70,10 +70,12 @@ def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
             metadata={"limit": "batch_questions", "allowed": str(MAX_QUESTIONS)},
         )
     if len(lines) % 2:
+        # What curl makes of it with -d.
+        hint = "; curl keeps line breaks with --data-binary only" if len(lines) == 1 else ""
         _refuse(
             "body",
-            f"has {len(lines)} lines, but each question takes two: a header such as "
-            '{"index": "cities"}, and its search body, each a JSON object without line breaks',
+            f"is of {len(lines)} line{'s' if len(lines) > 1 else ''}, but each question takes two: a header such as "
+            f'{{"index": "cities"}}, and its search body, each a JSON object without line breaks{hint}',
         )
     return list(zip(lines[::2], lines[1::2], strict=True))
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from common.errors import AirlockError, FieldViolation
+from common.errors import (
+    AirlockError,
+    FieldViolation,
+    IdempotencyConflictError,
+    IndexNotAllowedError,
+    PermissionMissingError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_VIOLATIONS: Final = 32
 """How many violations are named in all; the metadata name every wrong position."""
+_ABOUT: Final[Mapping[type[AirlockError], str]] = {
+    IdempotencyConflictError: "idempotency_key",
+    IndexNotAllowedError: "index",
+    PermissionMissingError: "priority",
+}
+"""The option that a refusal without violations is about."""
 
 
 def batch_refusal(refused: Mapping[int, AirlockError], count: int) -> AirlockError:
@@ -40,7 +52,7 @@ def _violations(refused: Mapping[int, AirlockError]) -> Iterator[FieldViolation]
 def _of_one(position: int, error: AirlockError) -> list[FieldViolation]:
     place = f"requests[{position}]"
     if not error.violations:
-        return [FieldViolation(place, error.message, error.reason)]
+        return [FieldViolation(f"{place}.{_ABOUT.get(type(error), 'body')}", error.message, error.reason)]
     return [FieldViolation(f"{place}.{one.field}", one.description, error.reason) for one in error.violations]
 
 

@@ -108,9 +108,9 @@ async def test_one_commit_holds_a_batch_and_a_statement_of_one_alone(world: Worl
     [
         ({}, {"qery": {}}, QueryInvalidError, "requests[2].qery"),
         ({}, {"size": 1.5}, QueryInvalidError, "requests[2].size"),
-        ({"index": "salaries"}, ALL, IndexNotAllowedError, "requests[2]"),
+        ({"index": "salaries"}, ALL, IndexNotAllowedError, "requests[2].index"),
         ({"index": "cities,flights"}, ALL, QueryInvalidError, "requests[2].index"),
-        ({"priority": 9}, ALL, PermissionMissingError, "requests[2]"),
+        ({"priority": 9}, ALL, PermissionMissingError, "requests[2].priority"),
         ({"prioriti": 3}, ALL, InvalidFieldError, "requests[2].prioriti"),
         ({"not_after": "2020-01-01T00:00:00Z"}, ALL, InvalidFieldError, "requests[2].not_after"),
         ({"idempotency_key": "x" * 129}, ALL, InvalidFieldError, "requests[2].idempotency_key"),
@@ -173,7 +173,7 @@ async def test_a_known_key_at_another_question_keeps_all_others_out(world: World
     with pytest.raises(IdempotencyConflictError) as refused:
         await world.submit_batch(keyed("a", "b", "c"))
     assert refused.value.metadata == {"request_id": str(known.request_id), "refused": "1"}
-    assert [one.field for one in refused.value.violations] == ["requests[1]"]
+    assert [one.field for one in refused.value.violations] == ["requests[1].idempotency_key"]
     assert [row.id for row in await world.rows(requests.c.id)] == [known.request_id]
     assert len(await world.rows(audit_logs.c.id)) == 1
 

@@ -363,7 +363,7 @@ async def test_a_refused_batch_names_its_questions_with_their_reasons(service: S
     status.details[1].Unpack(violations)
     assert [(one.field, one.reason) for one in violations.field_violations] == [
         ("requests[1].size", "QUERY_LIMIT"),
-        ("requests[2]", "INDEX_NOT_ALLOWED"),
+        ("requests[2].index", "INDEX_NOT_ALLOWED"),
     ]
 
 

@@ -135,8 +135,8 @@ def test_an_index_is_named_in_the_header_or_for_all() -> None:
         (Batch(b"{}\n{}", questions=[lambda: Question("cities")]), "exactly one of body and requests"),
         (Batch(b""), "is empty"),
         (Batch(b"\n \r\n\n"), "is empty"),
-        (Batch(b"{}"), "has 1 lines, but each question takes two"),
-        (Batch(b"{}\n{}\n{}"), "has 3 lines"),
+        (Batch(b"{}"), "--data-binary only"),
+        (Batch(b"{}\n{}\n{}"), "is of 3 lines, but each question takes two"),
     ],
     ids=["neither", "both", "empty", "blank", "one line", "three lines"],
 )
@@ -192,7 +192,7 @@ def test_a_refusal_is_of_the_kind_of_its_first_and_each_violation_says_its_own()
     assert type(error) is QueryLimitError
     assert error.metadata == {"limit": "max_size", "refused": "0-1"}
     assert [one.reason for one in error.violations] == [QueryLimitError.reason, QueryInvalidError.reason]
-    assert error.violations[0].field == "requests[0]"
+    assert error.violations[0].field == "requests[0].body"
 
 
 @pytest.mark.parametrize("positions", [range(100), range(0, 100, 2), [0, 1, 2, 50, 98, 99]])
