@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One rule that one field breaks. `field` is a path such as `query.bool.must[2].term`."""
+    """One rule that one field breaks. `field` is a path such as `query.bool.must[2].term`.
+
+    `reason` is said where it may be another than the whole refusal's: in one that speaks of several things at once.
+    """
 
     field: str
     description: str
+    reason: reasons.ErrorReason.ValueType | None = None
 
 
 class AirlockError(Exception):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -49,6 +49,16 @@ class ApiKeyFilter:
     key_id: UUID | None = None
 
 
+NewRow: TypeAlias = "tuple[NewRequest, AuditEntry]"
+"""A request with the audit row that tells of it."""
+
+Settle: TypeAlias = "Callable[[AsyncConnection, Sequence[NewRequest]], Awaitable[None]]"
+"""Looks, before the commit, at those of several requests whose idempotency keys were there already.
+
+Raises an AirlockError to have none of them stored. It may be called again, in another transaction.
+"""
+
+
 class RequestWriter(Protocol):
     """Makes new requests durable."""
 
@@ -56,6 +66,13 @@ class RequestWriter(Protocol):
         """Returns once request and audit row are committed; False if the user's idempotency key was there already.
 
         Raises UnavailableError when the database does not answer; then the request may or may not have been stored.
+        """
+        ...
+
+    async def write_together(self, rows: Sequence[NewRow], settle: Settle) -> None:
+        """Returns once all of them are committed, but for those whose key was there already; else none is.
+
+        Raises what `settle` raises, and UnavailableError as `write` does. No two rows may have one key.
         """
         ...
 
@@ -75,6 +92,12 @@ class RequestStore(Protocol):
         self, connection: AsyncConnection, user_id: UUID, idempotency_key: str
     ) -> tuple[Request, bytes] | None:
         """The request that the user submitted under that key, with its normal form."""
+        ...
+
+    async def find_by_keys(
+        self, connection: AsyncConnection, user_id: UUID, idempotency_keys: Sequence[str]
+    ) -> Mapping[str, tuple[Request, bytes]]:
+        """The same for several keys; those that are not there are left out."""
         ...
 
     async def page(

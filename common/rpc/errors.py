@@ -101,7 +101,9 @@ def rich_status(error: AirlockError, request_id: str) -> status_pb2.Status:
             error_details_pb2.BadRequest(
                 field_violations=[
                     error_details_pb2.BadRequest.FieldViolation(
-                        field=violation.field, description=violation.description
+                        field=violation.field,
+                        description=violation.description,
+                        reason=reason_name(violation.reason) if violation.reason is not None else "",
                     )
                     for violation in error.violations
                 ]

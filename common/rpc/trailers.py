@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-
-from common.errors import FieldViolation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from common.errors import AirlockError
+    from common.errors import AirlockError, FieldViolation
 
 # A peer may refuse more than 8 KiB of trailers in all. The message stands in them twice, once percent-encoded, which
 # makes three bytes of one; the details are in base64.
@@ -18,6 +17,8 @@ MESSAGE_BYTES: Final = 512
 VIOLATIONS_BYTES: Final = 2560
 VALUE_BYTES: Final = 256
 """Of a field's path, of its description, and of each value of the metadata."""
+_REASON_BYTES: Final = 24
+"""About the longest name of a reason."""
 
 
 def fitting(error: AirlockError) -> AirlockError:
@@ -40,8 +41,13 @@ def cut(text: str, most_bytes: int) -> str:
 def _as_far_as_there_is_room(violations: Sequence[FieldViolation]) -> Iterator[FieldViolation]:
     room = VIOLATIONS_BYTES
     for violation in violations:
-        short = FieldViolation(cut(violation.field, VALUE_BYTES), cut(violation.description, VALUE_BYTES))
+        short = replace(
+            violation,
+            field=cut(violation.field, VALUE_BYTES),
+            description=cut(violation.description, VALUE_BYTES),
+        )
         room -= len(short.field.encode()) + len(short.description.encode())
+        room -= _REASON_BYTES if short.reason is not None else 0
         if room < 0:
             return
         yield short

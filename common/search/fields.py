@@ -109,14 +109,14 @@ def _refusal(use: FieldUse, field_type: str, fields: Mapping[str, str]) -> str:
     name = shown(use.name)
     if field_type in OBJECTS:
         return f"names {name}, which is an object; name one of its fields"
-    whole = _whole_words(use.name, fields) if field_type not in KEYWORD else None
+    whole = whole_words(use.name, fields) if field_type not in KEYWORD else None
     instead = INSTEAD[use.kind]
     if whole is not None and fields[whole] not in _refused_types(use):
         instead = f"use {shown(whole)}"
     return f"names {name}, which is of the type {field_type} and cannot be asked for {use.kind}; {instead}"
 
 
-def _whole_words(name: str, fields: Mapping[str, str]) -> str | None:
+def whole_words(name: str, fields: Mapping[str, str]) -> str | None:
     """The subfield that keeps a text as a whole."""
     usual = f"{name}.keyword"
     if fields.get(usual) in KEYWORD:

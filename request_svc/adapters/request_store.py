@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Uuid, any_, cast, select, tuple_, update
+from sqlalchemy import ARRAY, Text, Uuid, any_, cast, select, tuple_, update
 
 from request_svc.adapters.changes import notify_changes
 from request_svc.adapters.tables import requests
@@ -12,7 +12,7 @@ from request_svc.domain.request import FailureReason, Request
 from request_svc.domain.status import OPEN, RequestStatus, sources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -60,11 +60,21 @@ class SqlRequestStore:
         self, connection: AsyncConnection, user_id: UUID, idempotency_key: str
     ) -> tuple[Request, bytes] | None:
         """See the port."""
+        return (await self.find_by_keys(connection, user_id, [idempotency_key])).get(idempotency_key)
+
+    async def find_by_keys(
+        self, connection: AsyncConnection, user_id: UUID, idempotency_keys: Sequence[str]
+    ) -> Mapping[str, tuple[Request, bytes]]:
+        """See the port."""
+        named = any_(cast(list(idempotency_keys), ARRAY(Text)))
         statement = select(*_SHOWN, requests.c.search).where(
-            requests.c.user_id == user_id, requests.c.idempotency_key == idempotency_key
+            requests.c.user_id == user_id,
+            requests.c.idempotency_key == named,
+            # Without it the planner cannot tell that the partial index has them all.
+            requests.c.idempotency_key.is_not(None),
         )
-        row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else (_request(row), bytes(row.search))
+        rows = await connection.execute(statement)
+        return {row.idempotency_key: (_request(row), bytes(row.search)) for row in rows}
 
     async def page(
         self, connection: AsyncConnection, wanted: RequestFilter, after: tuple[datetime, UUID] | None, limit: int

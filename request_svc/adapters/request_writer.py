@@ -1,7 +1,8 @@
 """Stores new requests in groups: whatever arrives during one commit goes together with the next.
 
 A commit waits for the disk; many requests share that wait without a timer, so a lone request is not delayed. Requests
-and their audit rows go in one statement. A group that fails is tried again row by row: one bad row harms no other.
+and their audit rows go in one statement. A group that fails is tried again part by part: one bad row harms only those
+that were handed over together with it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from common.audit.record import AuditEntry, audit_row
-from common.errors import UnavailableError
+from common.errors import AirlockError, UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from common.database.transaction import Database
     from request_svc.domain.request import NewRequest
+    from request_svc.ports import NewRow, Settle
 
 log = structlog.get_logger("request_svc.request_writer")
 
@@ -75,15 +78,15 @@ SELECT id FROM inserted
 
 
 class _Waiting:
-    """A request that waits for its commit."""
+    """Requests that wait for their commit, all of them for the same one."""
 
-    __slots__ = ("audit", "done", "request", "size")
+    __slots__ = ("done", "rows", "settle", "size")
 
-    def __init__(self, request: NewRequest, audit: AuditEntry) -> None:
-        self.request = request
-        self.audit = audit
-        self.size = len(request.body) + len(request.search)
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    def __init__(self, rows: Sequence[NewRow], settle: Settle | None = None) -> None:
+        self.rows = rows
+        self.settle = settle
+        self.size = sum(len(request.body) + len(request.search) for request, _ in rows)
+        self.done: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
 
 
 class GroupedRequestWriter:
@@ -97,7 +100,14 @@ class GroupedRequestWriter:
 
     async def write(self, request: NewRequest, audit: AuditEntry) -> bool:
         """See the port. A caller who leaves while waiting takes his request along, unless its commit has begun."""
-        waiting = _Waiting(request, audit)
+        return request.request_id in await self._stored(_Waiting([(request, audit)]))
+
+    async def write_together(self, rows: Sequence[NewRow], settle: Settle) -> None:
+        """See the port. They count as one part of a group, which may be somewhat longer for them."""
+        await self._stored(_Waiting(rows, settle))
+
+    async def _stored(self, waiting: _Waiting) -> set[UUID]:
+        """The ids of those rows that were new."""
         if self._waiting_bytes + waiting.size > MAX_WAITING_BYTES:
             raise UnavailableError(
                 "Too many requests wait to be stored; try again.",
@@ -123,12 +133,13 @@ class GroupedRequestWriter:
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
-        size = 0
-        while self._waiting and len(group) < MAX_GROUP_ROWS and size < MAX_GROUP_BYTES:
+        rows = size = 0
+        while self._waiting and rows < MAX_GROUP_ROWS and size < MAX_GROUP_BYTES:
             waiting = self._waiting.popleft()
             self._waiting_bytes -= waiting.size
             if not waiting.done.cancelled():
                 group.append(waiting)
+                rows += len(waiting.rows)
                 size += waiting.size
         return group
 
@@ -138,29 +149,35 @@ class GroupedRequestWriter:
         except (OperationalError, PoolTimeoutError, OSError) as error:
             # The driver's own text; SQLAlchemy's would repeat the rows.
             cause = getattr(error, "orig", None) or error
-            log.warning("requests_not_stored", rows=len(group), error=type(error).__name__, cause=str(cause)[:500])
+            log.warning("requests_not_stored", rows=_count(group), error=type(error).__name__, cause=str(cause)[:500])
             _fail(group, UnavailableError("The database does not answer; try again.", metadata={"part": "postgresql"}))
-        except DBAPIError as error:
+        except (DBAPIError, AirlockError) as error:
             await self._commit_each(group, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, no caller may be left waiting.
             _fail(group, error)
         else:
             for waiting in group:
                 if not waiting.done.done():
-                    waiting.done.set_result(waiting.request.request_id in inserted)
+                    waiting.done.set_result(inserted)
 
-    async def _commit_each(self, group: list[_Waiting], error: DBAPIError) -> None:
+    async def _commit_each(self, group: list[_Waiting], error: DBAPIError | AirlockError) -> None:
         if len(group) == 1:
             _fail(group, error)
             return
-        log.warning("request_group_failed", rows=len(group), error=type(error.orig).__name__)
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        log.warning("request_group_failed", rows=_count(group), error=type(cause).__name__)
         for waiting in group:
             await self._commit([waiting])
 
     async def _insert(self, group: list[_Waiting]) -> set[UUID]:
         async with self._database.transaction() as transaction:
             rows = await transaction.connection.exec_driver_sql(_INSERT, _columns(group))
-            return set(rows.scalars())
+            inserted = set(rows.scalars())
+            for waiting in group:
+                if waiting.settle is not None:
+                    known = [request for request, _ in waiting.rows if request.request_id not in inserted]
+                    await waiting.settle(transaction.connection, known)
+            return inserted
 
 
 def _fail(group: list[_Waiting], error: Exception) -> None:
@@ -169,9 +186,13 @@ def _fail(group: list[_Waiting], error: Exception) -> None:
             waiting.done.set_exception(error)
 
 
+def _count(group: list[_Waiting]) -> int:
+    return sum(len(waiting.rows) for waiting in group)
+
+
 def _columns(group: list[_Waiting]) -> dict[str, list[Any]]:
-    rows = [waiting.request for waiting in group]
-    audits = [audit_row(waiting.audit) for waiting in group]
+    rows = [request for waiting in group for request, _ in waiting.rows]
+    audits = [audit_row(audit) for waiting in group for _, audit in waiting.rows]
     return {
         "id": [row.request_id for row in rows],
         "user_id": [row.user_id for row in rows],

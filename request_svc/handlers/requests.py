@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from common import clock
 from common.paging import page_size, time_position, time_token
 from common.rpc.answer_headers import begin_answer, set_answer_headers
 from common.rpc.caller import current_caller, current_principal
+from request_svc.domain.known_searches import KnownSearches
 from request_svc.handlers.convert import (
     event_message,
     optional_time,
@@ -23,13 +24,17 @@ from request_svc.handlers.convert import (
     statuses,
     uuid_of,
 )
+from request_svc.handlers.questions import batch_of, question_of, validation_message
 from request_svc.handlers.result_forms import checked_form, content_of
 from request_svc.ports import RequestFilter
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.get_request import get_request
 from request_svc.usecases.list_requests import list_requests
+from request_svc.usecases.read_question import Asking
 from request_svc.usecases.read_result import find_result
-from request_svc.usecases.submit_request import Question, submit_request
+from request_svc.usecases.submit_request import submit_request
+from request_svc.usecases.submit_requests import submit_requests
+from request_svc.usecases.validate_request import validate_request
 from request_svc.usecases.watch_requests import watch_requests
 
 if TYPE_CHECKING:
@@ -57,6 +62,7 @@ class RequestParts:
     cache: AnswerCache
     changes: RequestChanges
     policy: LivePolicy
+    known: KnownSearches = field(default_factory=KnownSearches)
     clock: Callable[[], datetime] = clock.now
 
 
@@ -66,25 +72,55 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
     def __init__(self, parts: RequestParts) -> None:
         self._parts = parts
 
+    def _asking(self) -> Asking:
+        policy, principal = self._parts.policy, current_principal()
+        return Asking(
+            caller=principal,
+            own_priority=policy.limits_of(principal).priority,
+            policy=policy.current,
+            now=self._parts.clock(),
+            known=self._parts.known,
+        )
+
     async def SubmitRequest(  # noqa: N802 - the method's name in the API.
         self, request: messages.SubmitRequestRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> messages.SubmitRequestResponse:
         """See the proto."""
-        parts = self._parts
-        now, principal = parts.clock(), current_principal()
+        parts, asking = self._parts, self._asking()
         stored = await submit_request(
-            _question(request),
+            question_of(request),
+            asking,
             request_id=uuid4(),
-            caller=principal,
             origin=current_caller(),
-            now=now,
-            own_priority=parts.policy.limits_of(principal).priority,
-            policy=parts.policy.current,
             writer=parts.writer,
             database=parts.database,
             requests=parts.requests,
         )
-        return messages.SubmitRequestResponse(request=request_message(stored, now))
+        return messages.SubmitRequestResponse(request=request_message(stored, asking.now))
+
+    async def SubmitRequests(  # noqa: N802 - the method's name in the API.
+        self, request: messages.SubmitRequestsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> messages.SubmitRequestsResponse:
+        """See the proto."""
+        parts, asking = self._parts, self._asking()
+        stored = await submit_requests(
+            batch_of(request),
+            asking,
+            new_id=uuid4,
+            origin=current_caller(),
+            writer=parts.writer,
+            requests=parts.requests,
+        )
+        return messages.SubmitRequestsResponse(requests=[request_message(one, asking.now) for one in stored])
+
+    async def ValidateRequest(  # noqa: N802 - the method's name in the API.
+        self, request: messages.ValidateRequestRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> messages.ValidateRequestResponse:
+        """See the proto."""
+        validated = await validate_request(
+            question_of(request), self._asking(), database=self._parts.database, requests=self._parts.requests
+        )
+        return validation_message(validated)
 
     async def GetRequest(  # noqa: N802 - the method's name in the API.
         self, request: messages.GetRequestRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -181,18 +217,6 @@ class RequestHandler(request_service_pb2_grpc.RequestServiceServicer):
         async with aclosing(watching) as changes:
             async for one in changes:
                 yield messages.WatchRequestsResponse(request=request_message(one, parts.clock()))
-
-
-def _question(request: messages.SubmitRequestRequest) -> Question:
-    return Question(
-        index=request.index,
-        body=request.body.data if request.HasField("body") else None,
-        search=request.search if request.HasField("search") else None,
-        priority=request.priority if request.HasField("priority") else None,
-        idempotency_key=request.idempotency_key,
-        not_after=optional_time(request, "not_after"),
-        accept_partial=request.accept_partial,
-    )
 
 
 def _filter(request: messages.ListRequestsRequest, user_id: UUID) -> RequestFilter:

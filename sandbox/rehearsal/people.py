@@ -14,9 +14,11 @@ from common.errors import AirlockError, IndexNotAllowedError, QueryLimitError
 from common.policy.limits import BASIC
 from common.rpc.caller import Caller
 from request_svc.adapters.request_store import SqlRequestStore
+from request_svc.domain.question import Question
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.create_api_key import WantedKey, create_api_key
-from request_svc.usecases.submit_request import Question, submit_request
+from request_svc.usecases.read_question import Asking
+from request_svc.usecases.submit_request import submit_request
 from response_svc.domain.user import NewUser
 from response_svc.usecases.change_users import create_user, deactivate_user
 from sandbox.rehearsal.rules import policy_is_heard
@@ -121,12 +123,9 @@ class People:
             try:
                 await submit_request(
                     question,
+                    Asking(_principal(user), BASIC.priority, request.app.auth.policy.current, now),
                     request_id=request_id,
-                    caller=_principal(user),
                     origin=CALLER,
-                    now=now,
-                    own_priority=BASIC.priority,
-                    policy=request.app.auth.policy.current,
                     writer=request.app.writer,
                     database=request.app.database,
                     requests=store,

@@ -22,7 +22,10 @@ MESSAGE_LIMIT: Final = 512 * 1024
 """Bytes of an incoming message of any method but those below."""
 BUNDLE_PIECE_LIMIT: Final = 1024 * 1024 + 1024
 """Bytes of an incoming piece of a bundle: 1 MiB and its framing."""
+BATCH_LIMIT: Final = 1024 * 1024
+"""Bytes of an incoming message with several questions; their own limit is a little lower and names itself."""
 _PIECES: Final = "/airlock.transfer.v1.TransferService/ImportBundle"
+_LIMITS: Final = {_PIECES: BUNDLE_PIECE_LIMIT, "/airlock.request.v1.RequestService/SubmitRequests": BATCH_LIMIT}
 _MOST_VIOLATIONS: Final = 16
 
 
@@ -39,7 +42,7 @@ class ValidationInterceptor(CallInterceptor):
 
     def incoming(self, method: str, message: Message) -> None:
         """Raises InvalidFieldError for a message that is too long or breaks a rule."""
-        limit = BUNDLE_PIECE_LIMIT if method == _PIECES else MESSAGE_LIMIT
+        limit = _LIMITS.get(method, MESSAGE_LIMIT)
         if message.ByteSize() > limit:
             raise InvalidFieldError(f"The message is longer than {limit} bytes; send less at once.")
         if method != _PIECES and (field := field_with_zero(message)):

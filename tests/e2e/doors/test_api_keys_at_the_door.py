@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from sandbox.clients import rest_client
-from sandbox.processes import PROGRAMS
 from tests.e2e.doors.running import ANALYST
-from tests.e2e.doors.sessions import shown_in, steps
+from tests.e2e.doors.sessions import PYTHON, REPOSITORY, said_by, shell, shown_in, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.doors.running import Running
 
-REPOSITORY = Path(__file__).parents[3]
 DOCUMENT = REPOSITORY / "docs" / "api-keys.md"
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -45,16 +40,8 @@ def anybody(running: Running) -> Iterator[httpx.Client]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the session is one with curl, which is not on this machine")
 def test_the_document_shows_what_comes(running: Running, analyst: httpx.Client, tmp_path: Path) -> None:
-    door = running.pair.request.envoy
-    environment = {
-        "PATH": os.environ["PATH"],
-        "URL": door.url,
-        "CA": str(door.certificate.authority),
-        "TOKEN": analyst.headers["authorization"].removeprefix("Bearer "),
-        "PYTHONPATH": str(REPOSITORY / "gen"),
-    }
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").symlink_to(PROGRAMS)
+    token = analyst.headers["authorization"].removeprefix("Bearer ")
+    environment = shell(running.pair.request.envoy, token, tmp_path)
     document = DOCUMENT.read_text()
     [program] = PYTHON.findall(document)
     for command, shown in steps(document):
@@ -67,22 +54,6 @@ def test_the_document_shows_what_comes(running: Running, analyst: httpx.Client, 
             made = re.search(r'"id":"([0-9a-f-]{36})".*"key":"(ak_[^"]+)"', said)
             assert made is not None
             environment |= {"KEY_ID": made[1], "KEY": made[2]}
-
-
-def said_by(command: list[str], environment: dict[str, str], folder: Path) -> str:
-    """What the command says; it must succeed."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}"
-    return done.stdout
 
 
 def test_the_warning_is_a_header_of_the_answer(analyst: httpx.Client, anybody: httpx.Client) -> None:

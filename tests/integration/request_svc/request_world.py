@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -32,14 +33,19 @@ from request_svc.adapters.request_store import SqlRequestStore
 from request_svc.adapters.request_writer import GroupedRequestWriter
 from request_svc.adapters.response_store import SqlResponseStore
 from request_svc.adapters.tables import requests
+from request_svc.domain.batch import Batch
+from request_svc.domain.question import Question
 from request_svc.usecases.cancel_request import cancel_request
 from request_svc.usecases.get_request import RequestDetails, get_request
+from request_svc.usecases.read_question import Asking
 from request_svc.usecases.read_result import StoredResult, find_result
-from request_svc.usecases.submit_request import Question, submit_request
+from request_svc.usecases.submit_request import submit_request
+from request_svc.usecases.submit_requests import submit_requests
+from request_svc.usecases.validate_request import Validated, validate_request
 from transfer.bundle.replication import TableDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from common.batches.ports import RecordSink
     from common.database.transaction import Database, Transaction
@@ -102,6 +108,18 @@ def principal(name: str = "sara", role: str = "user") -> Principal:
         limits=BASIC,
         profile_type="basic",
     )
+
+
+def asking(caller: Principal | None = None, now: datetime = NOW, policy: Policy = POLICY) -> Asking:
+    return Asking(caller or principal(), BASIC.priority, policy, now)
+
+
+def origin() -> Caller:
+    return Caller(request_id=str(uuid4()), address="192.0.2.7", user_agent="tests")
+
+
+def _itself(question: Question) -> Question:
+    return question
 
 
 def users_bundle(users: Sequence[User], *, snapshot: bool = False, table: Sequence[User] | None = None) -> list[Record]:
@@ -181,13 +199,39 @@ class World:
         now, policy = options.pop("now", NOW), options.pop("policy", POLICY)
         return await submit_request(
             Question(**{"index": INDEX, "body": body, **options}),
+            asking(caller, now, policy),
             request_id=uuid4(),
-            caller=caller or principal(),
-            origin=Caller(request_id=str(uuid4()), address="192.0.2.7", user_agent="tests"),
-            now=now,
-            own_priority=BASIC.priority,
-            policy=policy,
+            origin=origin(),
             writer=self.writer,
+            database=self.database,
+            requests=self.requests,
+        )
+
+    async def submit_batch(
+        self,
+        body: bytes | None = None,
+        *questions: Question,
+        caller: Principal | None = None,
+        index: str = INDEX,
+        policy: Policy = POLICY,
+        spend: Callable[[int, int], Awaitable[None]] | None = None,
+    ) -> list[Request]:
+        return await submit_requests(
+            Batch(body, index, [partial(_itself, question) for question in questions]),
+            asking(caller, NOW, policy),
+            new_id=uuid4,
+            origin=origin() if spend is None else replace(origin(), spend=spend),
+            writer=self.writer,
+            requests=self.requests,
+        )
+
+    async def validate(
+        self, body: bytes | None = b'{"query":{"match_all":{}}}', *, caller: Principal | None = None, **options: Any
+    ) -> Validated:
+        now, policy = options.pop("now", NOW), options.pop("policy", POLICY)
+        return await validate_request(
+            Question(**{"index": INDEX, "body": body, **options}),
+            asking(caller, now, policy),
             database=self.database,
             requests=self.requests,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from airlock.request.v1 import (
     request_service_pb2_grpc,
     user_replica_service_pb2,
     user_replica_service_pb2_grpc,
+    validation_pb2,
 )
+from airlock.request.v1.request_service_pb2 import SubmitRequestRequest
 from airlock.search.v1.search_pb2 import Search
 from google.api.httpbody_pb2 import HttpBody
 from google.rpc import error_details_pb2, status_pb2
@@ -316,3 +319,97 @@ async def test_operators_see_users_batches_and_jobs(service: Service) -> None:
         "seal_audit",
         "clean_up",
     }
+
+
+def _batch(*sizes: int, **options: Any) -> request_service_pb2.SubmitRequestsRequest:
+    questions = [SubmitRequestRequest(index="cities", search=Search(size=size)) for size in sizes]
+    return request_service_pb2.SubmitRequestsRequest(requests=questions, **options)
+
+
+async def test_several_questions_go_out_in_their_order(service: Service) -> None:
+    sara = await service.sign_in("sara")
+    call = service.requests.SubmitRequests(_batch(3, 1, 2), metadata=sara)
+    made = (await call).requests
+    assert dict(await call.initial_metadata())["x-ratelimit-remaining"] == "7"
+    assert (await service.app.exchange.export(network_pb2.BUNDLE_KIND_REQUESTS)).records == 3
+    records = service.peer.take(service.settings.export_dir / "requests")
+    assert [record.request.id for record in records] == [UUID(one.id).bytes for one in made]
+    assert [record.request.search.size for record in records] == [3, 1, 2]
+
+
+async def test_a_batch_is_held_to_the_limits_as_a_whole(service: Service) -> None:
+    sara = await service.sign_in("sara")
+    await service.requests.SubmitRequests(_batch(*[1] * 6), metadata=sara)
+    with pytest.raises(grpc.aio.AioRpcError) as later:
+        await service.requests.SubmitRequests(_batch(*[1] * 5), metadata=sara)
+    assert _reason(later.value) == "RATE_LIMITED"
+    assert "retry-after" in dict(later.value.trailing_metadata() or ())
+    await service.requests.SubmitRequests(_batch(*[1] * 4), metadata=sara)
+    with pytest.raises(grpc.aio.AioRpcError, match="send fewer at once") as never:
+        await service.requests.SubmitRequests(_batch(*[1] * 11), metadata=sara)
+    assert "retry-after" not in dict(never.value.trailing_metadata() or ())
+
+
+async def test_a_refused_batch_names_its_questions_with_their_reasons(service: Service) -> None:
+    sara = await service.sign_in("sara")
+    request = _batch(1)
+    request.requests.add(index="cities", body=HttpBody(data=b'{"size": 1001}'))
+    request.requests.add(index="salaries").search.size = 1
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await service.requests.SubmitRequests(request, metadata=sara)
+    assert _reason(refused.value) == "QUERY_LIMIT"
+    status = status_pb2.Status.FromString(dict(refused.value.trailing_metadata() or ())["grpc-status-details-bin"])
+    violations = error_details_pb2.BadRequest()
+    status.details[1].Unpack(violations)
+    assert [(one.field, one.reason) for one in violations.field_violations] == [
+        ("requests[1].size", "QUERY_LIMIT"),
+        ("requests[2].index", "INDEX_NOT_ALLOWED"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (request_service_pb2.SubmitRequestsRequest(), "body"),
+        (_batch(1, body=MATCH_ALL), "body"),
+        (_batch(*[1] * 101), "requests"),
+        (request_service_pb2.SubmitRequestsRequest(requests=[SubmitRequestRequest(index="")]), "requests[0].index"),
+        (_batch(1, 1001), "requests[1].search.size"),
+    ],
+    ids=["neither", "both", "too many", "no index", "beyond a field's rule"],
+)
+async def test_a_batch_of_no_form_is_refused(
+    service: Service, request_: request_service_pb2.SubmitRequestsRequest, field: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError, match=re.escape(field)) as refused:
+        await service.requests.SubmitRequests(request_, metadata=await service.sign_in("sara"))
+    assert _reason(refused.value) == "INVALID_FIELD"
+
+
+async def test_a_question_is_validated_without_using_up_a_submission(service: Service) -> None:
+    sara = await service.sign_in("sara")
+    request = request_service_pb2.ValidateRequestRequest(index="cities", body=MATCH_ALL, priority=4)
+    call = service.requests.ValidateRequest(request, metadata=sara)
+    told = await call
+    assert (told.engine_body, told.query_type, told.priority) == ('{"query":{"match_all":{}}}', "match_all", 4)
+    assert told.cost.cost_class == validation_pb2.COST_CLASS_LOW
+    assert dict(await call.initial_metadata())["x-ratelimit-limit"] == "100"
+    assert not (await service.requests.ListRequests(request_service_pb2.ListRequestsRequest(), metadata=sara)).requests
+    request.index = "salaries"
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await service.requests.ValidateRequest(request, metadata=sara)
+    assert _reason(refused.value) == "INDEX_NOT_ALLOWED"
+
+
+async def test_warnings_tell_kind_place_and_advice(service: Service) -> None:
+    search = Search(size=500)
+    search.query.term["name"].value.string_value = "Tehran"
+    request = request_service_pb2.ValidateRequestRequest(index="cities", search=search)
+    told = await service.requests.ValidateRequest(request, metadata=await service.sign_in("sara"))
+    assert [(one.kind, one.path) for one in told.warnings] == [
+        (validation_pb2.QUERY_WARNING_KIND_TERM_ON_TEXT, "query.term.name"),
+        (validation_pb2.QUERY_WARNING_KIND_LARGE_DOCUMENTS, "size"),
+    ]
+    assert [(one.name, one.type) for one in told.fields] == [("name", "text")]
+    assert told.cost.cost_class == validation_pb2.COST_CLASS_MEDIUM
+    assert [reason.path for reason in told.cost.reasons] == ["size"]

@@ -21,7 +21,10 @@ from request_svc.domain.request import NewRequest
 from tests.integration.request_svc.request_world import NOW, World, principal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 def new_request(user: UUID | None = None) -> NewRequest:
@@ -97,6 +100,55 @@ async def test_a_caller_who_leaves_while_waiting_takes_his_request_along(world: 
     assert await waiting[0]
     assert await waiting[2]
     assert {row.id for row in await world.rows(requests.c.id)} == {first.request_id, last.request_id}
+
+
+async def nothing_to_settle(_connection: AsyncConnection, known: Sequence[NewRequest]) -> None:
+    assert not known
+
+
+async def test_what_is_handed_over_together_shares_a_commit_with_others_and_is_never_parted(world: World) -> None:
+    commits = 0
+
+    def count(_connection: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    event.listen(world.database.engine.sync_engine, "commit", count)
+    together = [[new_request() for _ in range(90)] for _ in range(4)]
+    alone = [new_request() for _ in range(90)]
+    await asyncio.gather(
+        *(world.writer.write_together([(new, entry(new)) for new in news], nothing_to_settle) for news in together),
+        *(world.writer.write(new, entry(new)) for new in alone),
+    )
+    assert commits <= 3
+    assert len(await world.rows(requests.c.id)) == 450
+    assert len(await world.rows(audit_logs.c.id)) == 450
+
+
+async def test_one_bad_row_fails_with_those_that_were_handed_over_together(world: World) -> None:
+    good, bad = [new_request() for _ in range(4)], new_request(user=uuid4())
+    together = [new_request(), bad, new_request()]
+    outcomes = await asyncio.gather(
+        *(world.writer.write(new, entry(new)) for new in good[:2]),
+        world.writer.write_together([(new, entry(new)) for new in together], nothing_to_settle),
+        *(world.writer.write(new, entry(new)) for new in good[2:]),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, IntegrityError) for one in outcomes] == [False, False, True, False, False]
+    assert {row.id for row in await world.rows(requests.c.id)} == {new.request_id for new in good}
+
+
+async def test_a_caller_who_leaves_while_waiting_takes_all_of_his_requests_along(world: World) -> None:
+    first, left = new_request(), [new_request() for _ in range(3)]
+    waiting = [
+        asyncio.create_task(world.writer.write(first, entry(first))),
+        asyncio.create_task(world.writer.write_together([(new, entry(new)) for new in left], nothing_to_settle)),
+    ]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    assert await waiting[0]
+    await world.writer.close()
+    assert {row.id for row in await world.rows(requests.c.id)} == {first.request_id}
 
 
 async def test_a_database_that_is_away_is_said_and_does_not_stop_the_writer(world: World, request_url: str) -> None:

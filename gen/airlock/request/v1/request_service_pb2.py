@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from airlock.common.v1 import budget_pb2 as airlock_dot_common_dot_v1_dot_budget__pb2
 from airlock.common.v1 import permission_pb2 as airlock_dot_common_dot_v1_dot_permission__pb2
 from airlock.request.v1 import request_pb2 as airlock_dot_request_dot_v1_dot_request__pb2
+from airlock.request.v1 import validation_pb2 as airlock_dot_request_dot_v1_dot_validation__pb2
 from airlock.search.v1 import search_pb2 as airlock_dot_search_dot_v1_dot_search__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
@@ -32,7 +33,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(airlock/request/v1/request_service.proto\x12\x12\x61irlock.request.v1\x1a\x1e\x61irlock/common/v1/budget.proto\x1a\"airlock/common/v1/permission.proto\x1a airlock/request/v1/request.proto\x1a\x1e\x61irlock/search/v1/search.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x14SubmitRequestRequest\x12\x19\n\x05index\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\xff\x01\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12)\n\x06search\x18\x03 \x01(\x0b\x32\x19.airlock.search.v1.Search\x12 \n\x08priority\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x00\x88\x01\x01\x12!\n\x0fidempotency_key\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63\x65pt_partial\x18\x07 \x01(\x08\x42\x0b\n\t_priority\"E\n\x15SubmitRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\")\n\x11GetRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xa7\x01\n\x12GetRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\x12\x33\n\x08timeline\x18\x02 \x03(\x0b\x32!.airlock.request.v1.TimelineEvent\x12.\n\x08response\x18\x03 \x01(\x0b\x32\x1c.airlock.request.v1.Response\"\xe0\x02\n\x13ListRequestsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x46\n\x08statuses\x18\x03 \x03(\x0e\x32!.airlock.request.v1.RequestStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05index\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x46\n\x08order_by\x18\x07 \x01(\tB4\xbaH1r/R\x00R\ncreated_atR\x0e\x63reated_at ascR\x0f\x63reated_at desc\"^\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.airlock.request.v1.Request\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x14\x43\x61ncelRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x15\x43\x61ncelRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\"\x96\x01\n\x17GetRequestResultRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x06\x66ormat\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x04jsonR\x06ndjsonR\x03\x63sv\x12$\n\x07\x63olumns\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\"\x08r\x06\x10\x01(\x80\x80\x04\x12\x13\n\x0bspreadsheet\x18\x04 \x01(\x08\"W\n\x14WatchRequestsRequest\x12\x1c\n\x03ids\x18\x01 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12!\n\x0ftimeout_seconds\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90\x1c\"E\n\x15WatchRequestsResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request2\xc5\x06\n\x0eRequestService\x12\x8c\x01\n\rSubmitRequest\x12(.airlock.request.v1.SubmitRequestRequest\x1a).airlock.request.v1.SubmitRequestResponse\"&\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x82\xd3\xe4\x93\x02\x18\"\x10/api/v1/requests:\x04\x62ody\x12~\n\nGetRequest\x12%.airlock.request.v1.GetRequestRequest\x1a&.airlock.request.v1.GetRequestResponse\"!\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/requests/{id}\x12\x7f\n\x0cListRequests\x12\'.airlock.request.v1.ListRequestsRequest\x1a(.airlock.request.v1.ListRequestsResponse\"\x1c\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/requests\x12\x91\x01\n\rCancelRequest\x12(.airlock.request.v1.CancelRequestRequest\x1a).airlock.request.v1.CancelRequestResponse\"+\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/requests/{id}:cancel:\x01*\x12\x81\x01\n\x10GetRequestResult\x12+.airlock.request.v1.GetRequestResultRequest\x1a\x14.google.api.HttpBody\"(\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/requests/{id}/result0\x01\x12\x8a\x01\n\rWatchRequests\x12(.airlock.request.v1.WatchRequestsRequest\x1a).airlock.request.v1.WatchRequestsResponse\"\"\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/requests:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(airlock/request/v1/request_service.proto\x12\x12\x61irlock.request.v1\x1a\x1e\x61irlock/common/v1/budget.proto\x1a\"airlock/common/v1/permission.proto\x1a airlock/request/v1/request.proto\x1a#airlock/request/v1/validation.proto\x1a\x1e\x61irlock/search/v1/search.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x14SubmitRequestRequest\x12\x19\n\x05index\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\xff\x01\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12)\n\x06search\x18\x03 \x01(\x0b\x32\x19.airlock.search.v1.Search\x12 \n\x08priority\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x00\x88\x01\x01\x12!\n\x0fidempotency_key\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63\x65pt_partial\x18\x07 \x01(\x08\x42\x0b\n\t_priority\"E\n\x15SubmitRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\"\x9a\x01\n\x15SubmitRequestsRequest\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x17\n\x05index\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x44\n\x08requests\x18\x03 \x03(\x0b\x32(.airlock.request.v1.SubmitRequestRequestB\x08\xbaH\x05\x92\x01\x02\x10\x64\"G\n\x16SubmitRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.airlock.request.v1.Request\"\x9b\x02\n\x16ValidateRequestRequest\x12\x19\n\x05index\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\xff\x01\x12\"\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12)\n\x06search\x18\x03 \x01(\x0b\x32\x19.airlock.search.v1.Search\x12 \n\x08priority\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\n(\x01H\x00\x88\x01\x01\x12!\n\x0fidempotency_key\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63\x65pt_partial\x18\x07 \x01(\x08\x42\x0b\n\t_priority\"\x93\x02\n\x17ValidateRequestResponse\x12\x13\n\x0b\x65ngine_body\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nquery_type\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\r\x12-\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1d.airlock.request.v1.UsedField\x12\x32\n\x08warnings\x18\x06 \x03(\x0b\x32 .airlock.request.v1.QueryWarning\x12.\n\x04\x63ost\x18\x07 \x01(\x0b\x32 .airlock.request.v1.CostEstimate\x12\x1a\n\x12\x65\x61rlier_request_id\x18\x08 \x01(\t\")\n\x11GetRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\xa7\x01\n\x12GetRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\x12\x33\n\x08timeline\x18\x02 \x03(\x0b\x32!.airlock.request.v1.TimelineEvent\x12.\n\x08response\x18\x03 \x01(\x0b\x32\x1c.airlock.request.v1.Response\"\xe0\x02\n\x13ListRequestsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x46\n\x08statuses\x18\x03 \x03(\x0e\x32!.airlock.request.v1.RequestStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05index\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x46\n\x08order_by\x18\x07 \x01(\tB4\xbaH1r/R\x00R\ncreated_atR\x0e\x63reated_at ascR\x0f\x63reated_at desc\"^\n\x14ListRequestsResponse\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.airlock.request.v1.Request\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x14\x43\x61ncelRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x15\x43\x61ncelRequestResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request\"\x96\x01\n\x17GetRequestResultRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x06\x66ormat\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x04jsonR\x06ndjsonR\x03\x63sv\x12$\n\x07\x63olumns\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\"\x08r\x06\x10\x01(\x80\x80\x04\x12\x13\n\x0bspreadsheet\x18\x04 \x01(\x08\"W\n\x14WatchRequestsRequest\x12\x1c\n\x03ids\x18\x01 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01\x12!\n\x0ftimeout_seconds\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90\x1c\"E\n\x15WatchRequestsResponse\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.airlock.request.v1.Request2\xf7\x08\n\x0eRequestService\x12\x8c\x01\n\rSubmitRequest\x12(.airlock.request.v1.SubmitRequestRequest\x1a).airlock.request.v1.SubmitRequestResponse\"&\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x82\xd3\xe4\x93\x02\x18\"\x10/api/v1/requests:\x04\x62ody\x12\x95\x01\n\x0eSubmitRequests\x12).airlock.request.v1.SubmitRequestsRequest\x1a*.airlock.request.v1.SubmitRequestsResponse\",\xa8\xd4\x18\x03\xb0\xd4\x18\x01\x82\xd3\xe4\x93\x02\x1e\"\x16/api/v1/requests:batch:\x04\x62ody\x12\x97\x01\n\x0fValidateRequest\x12*.airlock.request.v1.ValidateRequestRequest\x1a+.airlock.request.v1.ValidateRequestResponse\"+\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02!\"\x19/api/v1/requests:validate:\x04\x62ody\x12~\n\nGetRequest\x12%.airlock.request.v1.GetRequestRequest\x1a&.airlock.request.v1.GetRequestResponse\"!\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/requests/{id}\x12\x7f\n\x0cListRequests\x12\'.airlock.request.v1.ListRequestsRequest\x1a(.airlock.request.v1.ListRequestsResponse\"\x1c\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/requests\x12\x91\x01\n\rCancelRequest\x12(.airlock.request.v1.CancelRequestRequest\x1a).airlock.request.v1.CancelRequestResponse\"+\xa8\xd4\x18\x03\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/requests/{id}:cancel:\x01*\x12\x81\x01\n\x10GetRequestResult\x12+.airlock.request.v1.GetRequestResultRequest\x1a\x14.google.api.HttpBody\"(\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/requests/{id}/result0\x01\x12\x8a\x01\n\rWatchRequests\x12(.airlock.request.v1.WatchRequestsRequest\x1a).airlock.request.v1.WatchRequestsResponse\"\"\xa8\xd4\x18\x04\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/requests:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +46,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREQUESTREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\006*\004\030\n(\001'
   _globals['_SUBMITREQUESTREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
   _globals['_SUBMITREQUESTREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_SUBMITREQUESTSREQUEST'].fields_by_name['index']._loaded_options = None
+  _globals['_SUBMITREQUESTSREQUEST'].fields_by_name['index']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_SUBMITREQUESTSREQUEST'].fields_by_name['requests']._loaded_options = None
+  _globals['_SUBMITREQUESTSREQUEST'].fields_by_name['requests']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['index']._loaded_options = None
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['index']._serialized_options = b'\272H\007r\005\020\001(\377\001'
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['priority']._loaded_options = None
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\006*\004\030\n(\001'
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['idempotency_key']._loaded_options = None
+  _globals['_VALIDATEREQUESTREQUEST'].fields_by_name['idempotency_key']._serialized_options = b'\272H\005r\003(\200\001'
   _globals['_GETREQUESTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETREQUESTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_LISTREQUESTSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -71,6 +82,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUESTSREQUEST'].fields_by_name['timeout_seconds']._serialized_options = b'\272H\005*\003\030\220\034'
   _globals['_REQUESTSERVICE'].methods_by_name['SubmitRequest']._loaded_options = None
   _globals['_REQUESTSERVICE'].methods_by_name['SubmitRequest']._serialized_options = b'\250\324\030\003\260\324\030\002\202\323\344\223\002\030\"\020/api/v1/requests:\004body'
+  _globals['_REQUESTSERVICE'].methods_by_name['SubmitRequests']._loaded_options = None
+  _globals['_REQUESTSERVICE'].methods_by_name['SubmitRequests']._serialized_options = b'\250\324\030\003\260\324\030\001\202\323\344\223\002\036\"\026/api/v1/requests:batch:\004body'
+  _globals['_REQUESTSERVICE'].methods_by_name['ValidateRequest']._loaded_options = None
+  _globals['_REQUESTSERVICE'].methods_by_name['ValidateRequest']._serialized_options = b'\250\324\030\003\202\323\344\223\002!\"\031/api/v1/requests:validate:\004body'
   _globals['_REQUESTSERVICE'].methods_by_name['GetRequest']._loaded_options = None
   _globals['_REQUESTSERVICE'].methods_by_name['GetRequest']._serialized_options = b'\250\324\030\004\202\323\344\223\002\027\022\025/api/v1/requests/{id}'
   _globals['_REQUESTSERVICE'].methods_by_name['ListRequests']._loaded_options = None
@@ -81,28 +96,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTSERVICE'].methods_by_name['GetRequestResult']._serialized_options = b'\250\324\030\004\202\323\344\223\002\036\022\034/api/v1/requests/{id}/result'
   _globals['_REQUESTSERVICE'].methods_by_name['WatchRequests']._loaded_options = None
   _globals['_REQUESTSERVICE'].methods_by_name['WatchRequests']._serialized_options = b'\250\324\030\004\202\323\344\223\002\030\022\026/api/v1/requests:watch'
-  _globals['_SUBMITREQUESTREQUEST']._serialized_start=318
-  _globals['_SUBMITREQUESTREQUEST']._serialized_end=599
-  _globals['_SUBMITREQUESTRESPONSE']._serialized_start=601
-  _globals['_SUBMITREQUESTRESPONSE']._serialized_end=670
-  _globals['_GETREQUESTREQUEST']._serialized_start=672
-  _globals['_GETREQUESTREQUEST']._serialized_end=713
-  _globals['_GETREQUESTRESPONSE']._serialized_start=716
-  _globals['_GETREQUESTRESPONSE']._serialized_end=883
-  _globals['_LISTREQUESTSREQUEST']._serialized_start=886
-  _globals['_LISTREQUESTSREQUEST']._serialized_end=1238
-  _globals['_LISTREQUESTSRESPONSE']._serialized_start=1240
-  _globals['_LISTREQUESTSRESPONSE']._serialized_end=1334
-  _globals['_CANCELREQUESTREQUEST']._serialized_start=1336
-  _globals['_CANCELREQUESTREQUEST']._serialized_end=1380
-  _globals['_CANCELREQUESTRESPONSE']._serialized_start=1382
-  _globals['_CANCELREQUESTRESPONSE']._serialized_end=1451
-  _globals['_GETREQUESTRESULTREQUEST']._serialized_start=1454
-  _globals['_GETREQUESTRESULTREQUEST']._serialized_end=1604
-  _globals['_WATCHREQUESTSREQUEST']._serialized_start=1606
-  _globals['_WATCHREQUESTSREQUEST']._serialized_end=1693
-  _globals['_WATCHREQUESTSRESPONSE']._serialized_start=1695
-  _globals['_WATCHREQUESTSRESPONSE']._serialized_end=1764
-  _globals['_REQUESTSERVICE']._serialized_start=1767
-  _globals['_REQUESTSERVICE']._serialized_end=2604
+  _globals['_SUBMITREQUESTREQUEST']._serialized_start=355
+  _globals['_SUBMITREQUESTREQUEST']._serialized_end=636
+  _globals['_SUBMITREQUESTRESPONSE']._serialized_start=638
+  _globals['_SUBMITREQUESTRESPONSE']._serialized_end=707
+  _globals['_SUBMITREQUESTSREQUEST']._serialized_start=710
+  _globals['_SUBMITREQUESTSREQUEST']._serialized_end=864
+  _globals['_SUBMITREQUESTSRESPONSE']._serialized_start=866
+  _globals['_SUBMITREQUESTSRESPONSE']._serialized_end=937
+  _globals['_VALIDATEREQUESTREQUEST']._serialized_start=940
+  _globals['_VALIDATEREQUESTREQUEST']._serialized_end=1223
+  _globals['_VALIDATEREQUESTRESPONSE']._serialized_start=1226
+  _globals['_VALIDATEREQUESTRESPONSE']._serialized_end=1501
+  _globals['_GETREQUESTREQUEST']._serialized_start=1503
+  _globals['_GETREQUESTREQUEST']._serialized_end=1544
+  _globals['_GETREQUESTRESPONSE']._serialized_start=1547
+  _globals['_GETREQUESTRESPONSE']._serialized_end=1714
+  _globals['_LISTREQUESTSREQUEST']._serialized_start=1717
+  _globals['_LISTREQUESTSREQUEST']._serialized_end=2069
+  _globals['_LISTREQUESTSRESPONSE']._serialized_start=2071
+  _globals['_LISTREQUESTSRESPONSE']._serialized_end=2165
+  _globals['_CANCELREQUESTREQUEST']._serialized_start=2167
+  _globals['_CANCELREQUESTREQUEST']._serialized_end=2211
+  _globals['_CANCELREQUESTRESPONSE']._serialized_start=2213
+  _globals['_CANCELREQUESTRESPONSE']._serialized_end=2282
+  _globals['_GETREQUESTRESULTREQUEST']._serialized_start=2285
+  _globals['_GETREQUESTRESULTREQUEST']._serialized_end=2435
+  _globals['_WATCHREQUESTSREQUEST']._serialized_start=2437
+  _globals['_WATCHREQUESTSREQUEST']._serialized_end=2524
+  _globals['_WATCHREQUESTSRESPONSE']._serialized_start=2526
+  _globals['_WATCHREQUESTSRESPONSE']._serialized_end=2595
+  _globals['_REQUESTSERVICE']._serialized_start=2598
+  _globals['_REQUESTSERVICE']._serialized_end=3741
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from airlock.request.v1 import request_pb2 as _request_pb2
+from airlock.request.v1 import validation_pb2 as _validation_pb2
 from airlock.search.v1 import search_pb2 as _search_pb2
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
@@ -97,6 +98,162 @@ class SubmitRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitRequestResponse: _TypeAlias = SubmitRequestResponse  # noqa: Y015
+
+@_typing.final
+class SubmitRequestsRequest(_message.Message):
+    """Several questions: exactly one of `body` and `requests` is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    """The index of questions in `body` whose first line names none."""
+    @_builtins.property
+    def body(self) -> _httpbody_pb2.HttpBody:
+        """Pairs of lines, 960 KiB at most. Keys of the first line are `index`, `priority`, `idempotency_key`, `not_after` and
+        `accept_partial`, all as in SubmitRequest; the second is the search body.
+        """
+
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitRequestRequest]:
+        """The same as messages. Only for gRPC."""
+
+    def __init__(
+        self,
+        *,
+        body: _httpbody_pb2.HttpBody | None = ...,
+        index: _builtins.str = ...,
+        requests: _abc.Iterable[Global___SubmitRequestRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "index", b"index", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitRequestsRequest: _TypeAlias = SubmitRequestsRequest  # noqa: Y015
+
+@_typing.final
+class SubmitRequestsResponse(_message.Message):
+    """The requests as accepted, in the order of the questions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[_request_pb2.Request]: ...
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[_request_pb2.Request] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitRequestsResponse: _TypeAlias = SubmitRequestsResponse  # noqa: Y015
+
+@_typing.final
+class ValidateRequestRequest(_message.Message):
+    """A question as SubmitRequest takes it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    ACCEPT_PARTIAL_FIELD_NUMBER: _builtins.int
+    index: _builtins.str
+    priority: _builtins.int
+    idempotency_key: _builtins.str
+    accept_partial: _builtins.bool
+    @_builtins.property
+    def body(self) -> _httpbody_pb2.HttpBody: ...
+    @_builtins.property
+    def search(self) -> _search_pb2.Search: ...
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        index: _builtins.str = ...,
+        body: _httpbody_pb2.HttpBody | None = ...,
+        search: _search_pb2.Search | None = ...,
+        priority: _builtins.int | None = ...,
+        idempotency_key: _builtins.str = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
+        accept_partial: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "body", b"body", "not_after", b"not_after", "priority", b"priority", "search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "accept_partial", b"accept_partial", "body", b"body", "idempotency_key", b"idempotency_key", "index", b"index", "not_after", b"not_after", "priority", b"priority", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+Global___ValidateRequestRequest: _TypeAlias = ValidateRequestRequest  # noqa: Y015
+
+@_typing.final
+class ValidateRequestResponse(_message.Message):
+    """What would become of the question. The warnings are advice: with or without them it would be accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_BODY_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    QUERY_TYPE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    EARLIER_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    engine_body: _builtins.str
+    """The search body that the engine would get, JSON in which nothing is lost."""
+    digest: _builtins.str
+    """SHA-256 of the normal form, in hexadecimal. Questions with the same one are the same."""
+    query_type: _builtins.str
+    """As Request has it."""
+    priority: _builtins.int
+    """The priority that the request would have."""
+    earlier_request_id: _builtins.str
+    """The request that the same idempotency key and question gave before; SubmitRequest would give it again."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[_validation_pb2.UsedField]:
+        """The fields of the index that the question names, each once; at most 256."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_validation_pb2.QueryWarning]:
+        """At most four of a kind."""
+
+    @_builtins.property
+    def cost(self) -> _validation_pb2.CostEstimate: ...
+    def __init__(
+        self,
+        *,
+        engine_body: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        query_type: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        fields: _abc.Iterable[_validation_pb2.UsedField] | None = ...,
+        warnings: _abc.Iterable[_validation_pb2.QueryWarning] | None = ...,
+        cost: _validation_pb2.CostEstimate | None = ...,
+        earlier_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "digest", b"digest", "earlier_request_id", b"earlier_request_id", "engine_body", b"engine_body", "fields", b"fields", "priority", b"priority", "query_type", b"query_type", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateRequestResponse: _TypeAlias = ValidateRequestResponse  # noqa: Y015
 
 @_typing.final
 class GetRequestRequest(_message.Message):

@@ -41,6 +41,16 @@ class RequestServiceStub:
                 request_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestRequest.SerializeToString,
                 response_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestResponse.FromString,
                 _registered_method=True)
+        self.SubmitRequests = channel.unary_unary(
+                '/airlock.request.v1.RequestService/SubmitRequests',
+                request_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsRequest.SerializeToString,
+                response_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsResponse.FromString,
+                _registered_method=True)
+        self.ValidateRequest = channel.unary_unary(
+                '/airlock.request.v1.RequestService/ValidateRequest',
+                request_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestRequest.SerializeToString,
+                response_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestResponse.FromString,
+                _registered_method=True)
         self.GetRequest = channel.unary_unary(
                 '/airlock.request.v1.RequestService/GetRequest',
                 request_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.GetRequestRequest.SerializeToString,
@@ -76,6 +86,24 @@ class RequestServiceServicer:
         """Accepts a question. It is durable before the answer comes. Over REST the HTTP body is the search body as one pastes it
         into Elasticsearch, and every other field is a query parameter; over gRPC exactly one of `body` and `search` is set.
         With an `idempotency_key`, the same key and question from the same user give the same request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitRequests(self, request, context):
+        """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
+        shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
+        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+        and the call as a read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateRequest(self, request, context):
+        """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
+        words; of the others it tells the normal form, what in it is probably a mistake, and how costly it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +155,16 @@ def add_RequestServiceServicer_to_server(servicer, server):
                     servicer.SubmitRequest,
                     request_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestRequest.FromString,
                     response_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestResponse.SerializeToString,
+            ),
+            'SubmitRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitRequests,
+                    request_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsRequest.FromString,
+                    response_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsResponse.SerializeToString,
+            ),
+            'ValidateRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateRequest,
+                    request_deserializer=airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestRequest.FromString,
+                    response_serializer=airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestResponse.SerializeToString,
             ),
             'GetRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRequest,
@@ -182,6 +220,60 @@ class RequestService:
             '/airlock.request.v1.RequestService/SubmitRequest',
             airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestRequest.SerializeToString,
             airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.request.v1.RequestService/SubmitRequests',
+            airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsRequest.SerializeToString,
+            airlock_dot_request_dot_v1_dot_request__service__pb2.SubmitRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.request.v1.RequestService/ValidateRequest',
+            airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestRequest.SerializeToString,
+            airlock_dot_request_dot_v1_dot_request__service__pb2.ValidateRequestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,16 @@ class RequestServiceStub:
     into Elasticsearch, and every other field is a query parameter; over gRPC exactly one of `body` and `search` is set.
     With an `idempotency_key`, the same key and question from the same user give the same request.
     """
+    SubmitRequests: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.SubmitRequestsRequest, _request_service_pb2.SubmitRequestsResponse]
+    """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
+    shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
+    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+    and the call as a read.
+    """
+    ValidateRequest: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.ValidateRequestRequest, _request_service_pb2.ValidateRequestResponse]
+    """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
+    words; of the others it tells the normal form, what in it is probably a mistake, and how costly it is.
+    """
     GetRequest: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.GetRequestRequest, _request_service_pb2.GetRequestResponse]
     """Gives the request, its history and, once completed, its answer."""
     ListRequests: _grpc.UnaryUnaryMultiCallable[_request_service_pb2.ListRequestsRequest, _request_service_pb2.ListRequestsResponse]
@@ -65,6 +75,16 @@ class RequestServiceAsyncStub(RequestServiceStub):
     """Accepts a question. It is durable before the answer comes. Over REST the HTTP body is the search body as one pastes it
     into Elasticsearch, and every other field is a query parameter; over gRPC exactly one of `body` and `search` is set.
     With an `idempotency_key`, the same key and question from the same user give the same request.
+    """
+    SubmitRequests: _aio.UnaryUnaryMultiCallable[_request_service_pb2.SubmitRequestsRequest, _request_service_pb2.SubmitRequestsResponse]  # type: ignore[assignment]
+    """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
+    shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
+    refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+    and the call as a read.
+    """
+    ValidateRequest: _aio.UnaryUnaryMultiCallable[_request_service_pb2.ValidateRequestRequest, _request_service_pb2.ValidateRequestResponse]  # type: ignore[assignment]
+    """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
+    words; of the others it tells the normal form, what in it is probably a mistake, and how costly it is.
     """
     GetRequest: _aio.UnaryUnaryMultiCallable[_request_service_pb2.GetRequestRequest, _request_service_pb2.GetRequestResponse]  # type: ignore[assignment]
     """Gives the request, its history and, once completed, its answer."""
@@ -95,6 +115,28 @@ class RequestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts a question. It is durable before the answer comes. Over REST the HTTP body is the search body as one pastes it
         into Elasticsearch, and every other field is a query parameter; over gRPC exactly one of `body` and `search` is set.
         With an `idempotency_key`, the same key and question from the same user give the same request.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitRequests(
+        self,
+        request: _request_service_pb2.SubmitRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_request_service_pb2.SubmitRequestsResponse, _abc.Awaitable[_request_service_pb2.SubmitRequestsResponse]]:
+        """Accepts 1 to 100 questions together: all of them in one transaction, or none. Over REST the HTTP body is NDJSON in the
+        shape of Elasticsearch's `_msearch`: for each question a line with its options and a line with its search body. A
+        refusal names every wrong question by its position, as `requests[3].query.match`. Each question counts as a submission,
+        and the call as a read.
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateRequest(
+        self,
+        request: _request_service_pb2.ValidateRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_request_service_pb2.ValidateRequestResponse, _abc.Awaitable[_request_service_pb2.ValidateRequestResponse]]:
+        """Tells what would become of a question, and keeps nothing. What SubmitRequest would refuse is refused here in the same
+        words; of the others it tells the normal form, what in it is probably a mistake, and how costly it is.
         """
 
     @_abc_1.abstractmethod
