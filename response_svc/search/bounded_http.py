@@ -76,6 +76,14 @@ class NodeOutError(ConnectionError):
         self.body = body
 
 
+class UntrustedNodeError(TlsError):
+    """The handshake failed, for the reason that `cause` is: the pool overwrites `errors`."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 @dataclass(slots=True)
 class Bounds:
     """How much and how long the nodes that are asked in turn may answer together."""
@@ -176,7 +184,7 @@ def _told(error: Exception, bounds: Bounds, now: float) -> Exception:
     if isinstance(error, TimeoutError) and now >= bounds.deadline:
         return ConnectionTimeout("the time is over", errors=(error,))
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return TlsError(str(error), errors=(error,))
+        return UntrustedNodeError(error)
     if not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         # It broke off after it was asked. A connection that had been idle may, but so may a node that the search ruins.
         bounds.broken_off += 1

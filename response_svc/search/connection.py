@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import ssl
 import warnings
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import structlog
-from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elastic_transport import ConnectionTimeout, TransportError
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import ApiError, AsyncElasticsearch, ElasticsearchWarning, UnsupportedProductError
 
@@ -24,6 +25,7 @@ from response_svc.search.bounded_http import (
     TimeIsOverError,
     UnreadableAnswerError,
     Untouched,
+    UntrustedNodeError,
     bounded,
 )
 from response_svc.search.refusal import error_of_status
@@ -60,6 +62,8 @@ class Connection:
     def __init__(self, access: ElasticsearchAccess) -> None:
         # Deprecation notes of the server would be one line on standard error for each answer.
         warnings.simplefilter("ignore", ElasticsearchWarning)
+        # A node that is passed over is named by the pool; the transport would add where in our code that was seen.
+        logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)
         self.addresses = tuple(access.addresses)
         self._access = access
         secure = self.addresses[0].startswith("https:")
@@ -155,6 +159,6 @@ def _error_of(error: Exception, path: str, seconds: float, max_bytes: int) -> En
             log.warning("engine_answer_unreadable", path=path, reason=str(error))
             return EngineUnavailableError("the search engine's answer is not JSON; try again later")
     log.warning("engine_unreachable", path=path, error=type(error).__name__, detail=str(error)[:500])
-    if isinstance(error, TlsError):
+    if isinstance(error, UntrustedNodeError):
         return distrust(error)
     return EngineUnavailableError("the search engine cannot be reached; try again later")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from response_svc.search.answers import EngineUnavailableError
 
 if TYPE_CHECKING:
-    from elastic_transport import TlsError
+    from response_svc.search.bounded_http import UntrustedNodeError
 
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 _UNKNOWN_AUTHORITY: Final = (18, 19, 20, 21)
@@ -28,13 +28,12 @@ class UntrustedEngineError(EngineUnavailableError):
     """The node cannot show that it is the one that was meant: a matter for an operator."""
 
 
-def distrust(error: TlsError) -> UntrustedEngineError:
+def distrust(error: UntrustedNodeError) -> UntrustedEngineError:
     """The error for a handshake that failed; nothing was sent to the node."""
-    for inner in error.errors:
-        cause = getattr(inner, "certificate_error", None) or getattr(inner, "os_error", None) or inner
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            known = _CAUSES.get(cause.verify_code, f"is refused (OpenSSL's reason {cause.verify_code})")
-            return UntrustedEngineError(f"the search engine's certificate {known}")
+    cause = getattr(error.cause, "certificate_error", error.cause)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        known = _CAUSES.get(cause.verify_code, f"is refused (OpenSSL's reason {cause.verify_code})")
+        return UntrustedEngineError(f"the search engine's certificate {known}")
     return UntrustedEngineError(
         "the search engine and the service agree on no TLS; an operator must check that ELASTICSEARCH_URL "
         "begins with what that port speaks, http:// or https://, and that it speaks TLS 1.2 or later"
