@@ -34,8 +34,8 @@ _MAX_REASON: Final = 500
 _MAX_DEPTH: Final = 10
 _ADVICE: Final = {
     "too_many_buckets_exception": "ask for fewer or coarser buckets",
-    "too_many_clauses": "ask with fewer clauses, or with longer prefixes and wildcards",
-    "too_many_nested_clauses": "ask with fewer clauses, or with longer prefixes and wildcards",
+    "maxClauseCount": "ask with fewer clauses, or with longer prefixes and wildcards",
+    "too many clauses": "ask with fewer clauses, or with longer prefixes and wildcards",
     "allow_expensive_queries": "ask with other kinds of clauses, or have an operator allow these",
 }
 """What to do instead, where the reason alone does not say it; by the type of the fault or by what it names."""

@@ -16,11 +16,13 @@ from response_svc.search.elasticsearch import ElasticsearchEngine
 from response_svc.search.embedded import EmbeddedEngine, load_index
 from sandbox.elasticsearch import READER, USERNAME
 from tests.integration.search.data import DOCUMENTS, MAPPING
+from tests.integration.search.real import real_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from response_svc.ports import SearchEngine
+    from tests.integration.search.real import RealServer
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +76,15 @@ def elasticsearch_url(index: str) -> Iterator[str]:
         assert not answer.json()["errors"], answer.text
         yield url
         client.delete(f"/{index}").raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def server(elasticsearch_url: str) -> Iterator[RealServer]:
+    """The real server with its admin, over https."""
+    if not os.environ.get("ELASTICSEARCH_TEST_CA_FILE"):
+        pytest.skip(reason=f"no Elasticsearch with https at {elasticsearch_url}: run `make test-elasticsearch`")
+    with real_server() as found:
+        yield found
 
 
 @pytest.fixture
