@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from response_svc.search.answer_head import NotAnAnswerError, read_object
-from response_svc.search.answers import EngineError, EngineHealth, EngineRefusedError
+from response_svc.search.answers import EngineError, EngineHealth, EngineRefusedError, EngineUnavailableError
 from response_svc.search.refusal import NotPermittedError
 
 if TYPE_CHECKING:
@@ -92,10 +92,15 @@ async def _excess(connection: Connection) -> list[str]:
 
 
 def _beyond_reading(held: dict[str, Any]) -> list[str]:
-    indices = [one for one in held.get("indices", ()) if isinstance(one, dict)]
-    rights = {str(right) for one in indices for right in one.get("privileges", ())}
-    ruling = {f"cluster:{right}" for right in held.get("cluster", ()) if right != "monitor"}
+    indices = [one for one in _listed(held, "indices") if isinstance(one, dict)]
+    rights = {str(right) for one in indices for right in _listed(one, "privileges")}
+    ruling = {f"cluster:{right}" for right in _listed(held, "cluster") if right != "monitor"}
     return _told(rights - _READING | ruling)
+
+
+def _listed(held: dict[str, Any], name: str) -> list[Any]:
+    found = held.get(name)
+    return found if isinstance(found, list) else []
 
 
 async def _excess_of_key(connection: Connection) -> list[str]:
@@ -133,4 +138,4 @@ async def _object(
     try:
         return read_object(content)
     except NotAnAnswerError:
-        raise EngineRefusedError("the search engine's answer is not JSON; try again later") from None
+        raise EngineUnavailableError("the search engine's answer is not JSON; try again later") from None

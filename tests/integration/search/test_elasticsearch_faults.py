@@ -80,6 +80,12 @@ async def test_a_name_that_is_not_one_index_never_reaches_the_cluster(
     assert not cluster[0].asked
 
 
+def caused(status: int, kind: str, inner: str, reason: str) -> Handler:
+    """A fault without a root, as Elasticsearch tells those of a search whose partial answers are not accepted."""
+    error = {"root_cause": [], "type": kind, "reason": "", "caused_by": {"type": inner, "reason": reason}}
+    return text(status, json.dumps({"error": error, "status": status}))
+
+
 @pytest.mark.parametrize(
     ("handler", "expected", "shown"),
     [
@@ -99,6 +105,26 @@ async def test_a_name_that_is_not_one_index_never_reaches_the_cluster(
             "part of the index",
         ),
         (fault(504, "timeout", "Time exceeded"), EngineTimeoutError, "in time"),
+        (fault(400, "index_closed_exception", "closed"), SearchUnavailableError, "an operator must open it"),
+        (fault(403, "cluster_block_exception", "blocked by: [FORBIDDEN/7]"), SearchUnavailableError, "lift the block"),
+        (caused(503, "search_phase_execution_exception", "x", "due to missing shards"), PartialResultError, "accept"),
+        (
+            caused(429, "search_phase_execution_exception", "circuit_breaking_exception", "node-7"),
+            SearchUnavailableError,
+            "more memory",
+        ),
+        (
+            caused(429, "search_phase_execution_exception", "es_rejected_execution_exception", "node-7"),
+            EngineUnavailableError,
+            "429",
+        ),
+        (
+            caused(400, "search_phase_execution_exception", "too_many_buckets_exception", "Trying to create too many"),
+            EngineRefusedError,
+            "Trying to create too many; ask for fewer or coarser buckets",
+        ),
+        (fault(400, "x", "maxClauseCount is set to 8192"), EngineRefusedError, "ask with fewer clauses"),
+        (fault(406, "media_type_header_exception", "x"), EngineUnavailableError, "must run 8 or 9"),
         (text(200, "<html>hello</html>", kind="text/html"), EngineUnavailableError, "not JSON"),
         (text(200, "not json}"), EngineUnavailableError, "no search result"),
         (text(200, "{}"), EngineUnavailableError, "no search result"),
