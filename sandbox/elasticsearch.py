@@ -195,7 +195,7 @@ class ElasticsearchNode:
     def _has_reader(self) -> bool:
         self.check_running()
         try:
-            self.make_reader("--user", READER, "--allow-patterns", *READABLE)
+            self.make_reader("--role", READER, "--user", READER, "--allow-patterns", *READABLE)
         except ProcessError as error:
             if "503" in str(error):
                 return False

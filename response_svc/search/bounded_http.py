@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import ssl
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -74,6 +75,14 @@ class NodeOutError(ConnectionError):
         super().__init__(f"status {status}")
         self.status = status
         self.body = body
+
+
+class UnreachableNodeError(ConnectionError):
+    """The node gave no whole answer; `cause` says why in words that name no host."""
+
+    def __init__(self, cause: str, error: Exception) -> None:
+        super().__init__(str(error))
+        self.cause = cause
 
 
 class UntrustedNodeError(TlsError):
@@ -190,7 +199,20 @@ def _told(error: Exception, bounds: Bounds, now: float) -> Exception:
         bounds.broken_off += 1
         if bounds.broken_off > 1:
             return LostAnswerError(str(error))
-    return ConnectionError(str(error), errors=(error,))
+    return UnreachableNodeError(_cause(error), error)
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not known"
+        case aiohttp.ConnectionTimeoutError():
+            return f"it takes no connection within {_CONNECT_SECONDS:g} s"
+        case aiohttp.ClientConnectorError():
+            return (
+                f"it takes no connection ({os.strerror(error.errno) if error.errno else type(error.os_error).__name__})"
+            )
+    return "it broke off, or what it speaks is no HTTP"
 
 
 def _status_error(status: int, body: bytes) -> Exception:

@@ -23,6 +23,7 @@ from response_svc.search.bounded_http import (
     NodeOutError,
     StatusError,
     TimeIsOverError,
+    UnreachableNodeError,
     UnreadableAnswerError,
     Untouched,
     UntrustedNodeError,
@@ -161,4 +162,5 @@ def _error_of(error: Exception, path: str, seconds: float, max_bytes: int) -> En
     log.warning("engine_unreachable", path=path, error=type(error).__name__, detail=str(error)[:500])
     if isinstance(error, UntrustedNodeError):
         return distrust(error)
-    return EngineUnavailableError("the search engine cannot be reached; try again later")
+    cause = error.cause if isinstance(error, UnreachableNodeError) else "it broke off while it answered"
+    return EngineUnavailableError(f"the search engine cannot be reached: {cause}; try again later")

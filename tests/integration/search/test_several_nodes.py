@@ -133,6 +133,7 @@ async def test_a_cluster_of_which_no_node_answers_is_away_and_says_so() -> None:
     with pytest.raises(EngineUnavailableError) as failed:
         await ask(engine)
     assert failed.value.engine_away
+    assert "it takes no connection (Connection refused)" in failed.value.message
     health = await engine.check()
     assert not health.healthy
     await engine.close()
