@@ -13,6 +13,7 @@ from airlock.common.v1 import network_pb2
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from common.settings_search import SearchEngineSettings
 from common.settings_sources import (
     SecretFileSource,
     SettingProblem,
@@ -31,7 +32,7 @@ _POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _REDIS = ("redis://", "rediss://", "unix://")
 
 
-class NetworkSettings(BaseSettings):
+class NetworkSettings(SearchEngineSettings, BaseSettings):
     """What both services are told from outside. A field's description is the next step shown when it is refused."""
 
     model_config = SettingsConfigDict(
@@ -95,12 +96,6 @@ class NetworkSettings(BaseSettings):
     worker_count: int = Field(8, ge=1, le=256, description="Give how many queries a worker host runs at once.")
     query_timeout: int = Field(30, ge=1, le=300, description="Give 1 to 300 seconds.")
     cache_ttl: int = Field(300, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
-    elasticsearch_url: str | None = Field(None, pattern=r"^https?://", description="Set it to https://host:9200.")
-    elasticsearch_username: str | None = Field(None, description="Name a user who may only read.")
-    elasticsearch_password: SecretStr | None = Field(None, description="Set that user's password.")
-    elasticsearch_api_key: SecretStr | None = Field(None, description="Set an API key instead of name and password.")
-    elasticsearch_ca_file: Path | None = Field(None, description="Name the PEM file of the cluster's authority.")
-    embedded_search_dir: Path | None = Field(None, description="Name the folder of the built-in search engine.")
 
     export_users_seconds: Seconds = 300
     export_policy_seconds: Seconds = 300
@@ -180,7 +175,7 @@ class NetworkSettings(BaseSettings):
             raise ValueError("neither ENCRYPTION_KEY nor ENCRYPTION_KEYRING_FILE is set; bundles are always encrypted.")
         return value
 
-    @field_validator("encryption_keyring_file", "signing_key_file", "peer_signing_keys_file", "elasticsearch_ca_file")
+    @field_validator("encryption_keyring_file", "signing_key_file", "peer_signing_keys_file")
     @classmethod
     def _file_is_there(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sandbox.certificates import make_certificate
 from sandbox.child import Child
 from sandbox.elasticsearch_distribution import DEFAULT_VERSION, Java, find_java, unpacked
+from sandbox.elasticsearch_plugin import install_plugin
 from sandbox.errors import ProcessError, SandboxError
 from sandbox.postgres import unprivileged_user
 from sandbox.waiting import LOOPBACK, free_port, wait_until
@@ -35,28 +38,30 @@ if TYPE_CHECKING:
 CONTRACT_TESTS: Final = "tests/integration/search"
 USERNAME: Final = "airlock"
 READER: Final = "reader"
-"""A user who may only search, as the service's own should; with the same password."""
+"""A user whom the deployed script made, as a site makes the service's own; with the same password."""
+READABLE: Final = ("airlock-contract-*", "cities", "flights")
 _REPOSITORY: Final = Path(__file__).parent.parent
 _LEAST_JAVA: Final = {8: 17, 9: 21}
 _READY_SECONDS: Final = 180
 _STOP_SECONDS: Final = 30
-_READER_ROLE: Final = """\
-reader:
-  indices:
-    - names: ["airlock-contract-*", "cities", "flights"]
-      privileges: ["read"]
-"""
+_MAKE_READER: Final = _REPOSITORY / "deploy" / "elasticsearch" / "make-reader.sh"
 _JAVA_OPTIONS: Final = "-Xms512m -Xmx512m -XX:-UsePerfData"
 
 
 class ElasticsearchNode:
     """One node with fresh data on a loopback port, gone when it is stopped."""
 
-    def __init__(self, version: str = DEFAULT_VERSION, *, port: int = 0, security: bool = False) -> None:
-        """Port 0 is any free one. With `security`, USERNAME and READER are let in by the generated `password`."""
+    def __init__(
+        self, version: str = DEFAULT_VERSION, *, port: int = 0, security: bool = False, https: bool = False
+    ) -> None:
+        """Port 0 is any free one. With `security`, USERNAME and READER are let in by the generated `password`.
+
+        With `https` the certificate is signed by an authority of its own, `authority`.
+        """
         self.version = version
         self.port = port
-        self.password = secrets.token_urlsafe(18) if security else ""
+        self.https = https
+        self.password = secrets.token_urlsafe(18) if security or https else ""
         self._user = unprivileged_user()
         self._folder: Path | None = None
         self._child: Child | None = None
@@ -64,7 +69,12 @@ class ElasticsearchNode:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"{'https' if self.https else 'http'}://{LOOPBACK}:{self.port}"
+
+    @property
+    def authority(self) -> Path | None:
+        """The certificate by which it is trusted."""
+        return self._folder / "config" / "tls" / "authority.pem" if self.https and self._folder else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,17 +88,17 @@ class ElasticsearchNode:
     def start(self) -> None:
         """Fetches what is not there yet, starts the node and returns once it answers."""
         program = unpacked(self.version, self._user) / "bin"
-        java = find_java(_LEAST_JAVA.get(int(self.version.split(".")[0]), 21))
+        least_java = _LEAST_JAVA.get(int(self.version.split(".")[0]), 21)
+        java = find_java(least_java)
+        if self.password:
+            install_plugin(program.parent, self.version, java, least_java=least_java)
         self.port = self.port or free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="airlock-elasticsearch-"))
         try:
             environment = self._configure(self._folder, program.parent, java)
             if self.password:
-                for name, role in ((USERNAME, "superuser"), (READER, READER)):
-                    self._run(
-                        program / "elasticsearch-users", "useradd", name, "-p", self.password, "-r", role,
-                        environment=environment,
-                    )  # fmt: skip
+                add = ("useradd", USERNAME, "-p", self.password, "-r", "superuser")
+                self._run(program / "elasticsearch-users", *add, environment=environment)
             self._child = Child(
                 name=f"Elasticsearch {self.version}",
                 command=[str(program / "elasticsearch")],
@@ -99,6 +109,9 @@ class ElasticsearchNode:
             )
             self._child.start()
             wait_until(self._answers, what=f"Elasticsearch {self.version} at {self.url}", limit_seconds=_READY_SECONDS)
+            if self.password:
+                # Soon after its start a node may still be making the index of users.
+                wait_until(self._has_reader, what=f"the user {READER}", limit_seconds=_READY_SECONDS)
         except BaseException:
             self.stop()
             raise
@@ -111,6 +124,20 @@ class ElasticsearchNode:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def make_reader(self, *arguments: str) -> str:
+        """Runs the script that a site runs, with the node's own admin and password; its output."""
+        assert self._folder is not None
+        password = self._folder / "password"
+        password.touch(0o600)
+        password.write_text(self.password)
+        command = ["sh", str(_MAKE_READER), "--url", self.url, "--admin", USERNAME]
+        command += ["--admin-password-file", str(password), "--password-file", str(password)]
+        command += ["--ca", str(self.authority)] if self.authority else []
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ProcessError(f"{_MAKE_READER.name} failed:\n{done.stderr[-2000:]}")
+        return done.stdout
 
     def check_running(self) -> None:
         """Raises ProcessError with the end of the log if the node has ended."""
@@ -134,9 +161,15 @@ class ElasticsearchNode:
             "transport.port": str(free_port()),
             "xpack.security.enabled": "true" if self.password else "false",
         }
+        if self.https:
+            certificate = make_certificate(folder / "config" / "tls")
+            settings |= {
+                "xpack.security.http.ssl.enabled": "true",
+                "xpack.security.http.ssl.certificate": str(certificate.chain),
+                "xpack.security.http.ssl.key": str(certificate.private_key),
+            }
         lines = [f"{name}: {value}\n" for name, value in settings.items()]
         (folder / "config" / "elasticsearch.yml").write_text("".join(lines))
-        (folder / "config" / "roles.yml").write_text(_READER_ROLE)
         if self._user is not None:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, self._user.user_id, self._user.group_id)
@@ -159,15 +192,26 @@ class ElasticsearchNode:
         if child.wait(_READY_SECONDS) != 0:
             raise ProcessError(f"{program.name} failed:\n{child.log_tail()}")
 
+    def _has_reader(self) -> bool:
+        self.check_running()
+        try:
+            self.make_reader("--role", READER, "--user", READER, "--allow-patterns", *READABLE)
+        except ProcessError as error:
+            if "503" in str(error):
+                return False
+            raise
+        return True
+
     def _answers(self) -> bool:
         self.check_running()
         # This distribution answers 405 on `/`, so the cluster's health is what tells that it is up.
-        request = urllib.request.Request(f"{self.url}/_cluster/health")  # noqa: S310 # Always http on the loopback.
+        request = urllib.request.Request(f"{self.url}/_cluster/health")  # noqa: S310 # Always on the loopback.
+        trust = ssl.create_default_context(cafile=self.authority) if self.https else None
         if self.password:
             token = base64.b64encode(f"{USERNAME}:{self.password}".encode()).decode()
             request.add_header("authorization", f"Basic {token}")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 # As above.
+            with urllib.request.urlopen(request, timeout=5, context=trust) as answer:  # noqa: S310 # As above.
                 return json.load(answer)["status"] in {"green", "yellow"}
         except (OSError, ValueError, KeyError):
             return False
@@ -195,6 +239,8 @@ def run(node: ElasticsearchNode) -> int:
         if node.password:
             print(f"export ELASTICSEARCH_USERNAME={USERNAME}", flush=True)  # As above.
             print(f"export ELASTICSEARCH_PASSWORD={node.password}", flush=True)  # As above.
+        if node.authority:
+            print(f"export ELASTICSEARCH_CA_FILE={node.authority}", flush=True)  # As above.
         while True:
             node.check_running()
             signal.sigtimedwait([], 1)
@@ -207,6 +253,9 @@ def test(node: ElasticsearchNode) -> int:
         environment = os.environ | {
             "ELASTICSEARCH_TEST_URL": node.url,
             "ELASTICSEARCH_TEST_PASSWORD": node.password,
+            "ELASTICSEARCH_TEST_CA_FILE": str(node.authority),
+            # For the tests' own clients; OpenSSL looks there.
+            "SSL_CERT_FILE": str(node.authority),
         }
         command = [sys.executable, "-m", "pytest", "-q", "-m", "elasticsearch", CONTRACT_TESTS]
         done = subprocess.run(command, cwd=_REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=False)
@@ -221,10 +270,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", default=DEFAULT_VERSION)
     parser.add_argument("--port", type=int, default=0, help="0 is any free one")
     parser.add_argument("--security", action="store_true", help="ask for name and password, which are printed")
+    parser.add_argument("--https", action="store_true", help="the same over https, with an authority of its own")
     options = parser.parse_args(arguments)
-    # The contract holds for an account that may only search, so its test needs security.
-    security = options.security or options.command == "test"
-    node = ElasticsearchNode(options.version, port=options.port, security=security)
+    # The contract holds for an account that may only search and trusts one authority, so its test needs both.
+    https = options.https or options.command == "test"
+    node = ElasticsearchNode(options.version, port=options.port, security=options.security, https=https)
     try:
         return run(node) if options.command == "run" else test(node)
     except (SandboxError, subprocess.SubprocessError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airlock.search.v1.search_pb2 import Search
 
 from common.search import strict_json
-from common.search.advice import advice_for
+from common.search.not_carried import advice_for
 from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value
 from common.search.shapes import FieldShape, MessageShape, shape_of
 from common.search.short_forms import Fields, irregular, read_scalars

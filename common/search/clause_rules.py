@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from airlock.search.v1 import query_pb2
 
-from common.search.advice import NOT_FIELDS
 from common.search.field_types import SORTABLE
+from common.search.not_carried import NOT_FIELDS
 from common.search.patterns import pattern_defect
 from common.search.time_zones import time_zone_defect
 from common.search.violations import did_you_mean, shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from common.search.advice import NOT_FIELDS
+from common.search.not_carried import NOT_FIELDS
 from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value, read_scalar
 from common.search.shapes import FieldShape, MessageShape, shape_of
 

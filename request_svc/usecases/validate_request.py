@@ -14,6 +14,7 @@ from common.search.advice.cost import estimate
 from common.search.advice.warnings import query_warnings
 from common.search.emit import emit_body
 from common.search.field_uses import field_uses
+from common.search.walk import walk
 from request_svc.domain.request import check_same_question
 from request_svc.usecases.read_question import new_request, read_question
 
@@ -57,7 +58,7 @@ async def validate_request(
     # What crosses the gap and is executed there, and nothing else.
     search = Search.FromString(checked.search.normal)
     advice = query_warnings(search, checked.index)
-    names = dict.fromkeys(use.name for use in field_uses(search))
+    names = dict.fromkeys(use.name for use in field_uses(walk(search)))
     return Validated(
         checked=checked,
         engine_body=emit_body(search),

@@ -11,6 +11,7 @@ import orjson
 
 _HEAD_BYTES: Final = 256 * 1024
 _COUNT_DIGITS: Final = 19
+_END_BYTES: Final = 64
 _DECODER: Final = json.JSONDecoder()
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 
@@ -36,7 +37,8 @@ class AnswerHead:
 
 def read_head(body: bytes) -> AnswerHead:
     """The head of an answer; raises NotAnAnswerError. A short answer is checked as a whole, a long one at its ends."""
-    if not body.rstrip().endswith(b"}"):
+    # Only the end is looked at, since a copy without what stands behind it could be as large as the answer.
+    if not body[-_END_BYTES:].rstrip().endswith(b"}"):
         raise NotAnAnswerError("it does not end as an object does")
     if len(body) <= _HEAD_BYTES:
         fields = read_object(body)
@@ -100,6 +102,8 @@ def _before_hits(text: str) -> dict[str, Any]:
         if key == "hits":
             fields["hits"] = _before_list(text, position)
             return fields
+        if key in fields:
+            raise NotAnAnswerError(f"it says {key} twice")
         fields[key], position = _value(text, position)
         position = _after(text, position, ",")
 

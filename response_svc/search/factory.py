@@ -17,11 +17,12 @@ def make_engine(settings: NetworkSettings) -> SearchEngine:
     """Elasticsearch where ELASTICSEARCH_URL is set, else the built-in engine over EMBEDDED_SEARCH_DIR."""
     # Each import costs every process a part of its start, so only the one that is needed is made.
     if settings.elasticsearch_url:
-        from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+        from response_svc.search.connection import ElasticsearchAccess
+        from response_svc.search.elasticsearch import ElasticsearchEngine
 
         return ElasticsearchEngine(
             ElasticsearchAccess(
-                url=settings.elasticsearch_url,
+                addresses=settings.elasticsearch_url.split(","),
                 username=settings.elasticsearch_username,
                 password=_secret(settings.elasticsearch_password),
                 api_key=_secret(settings.elasticsearch_api_key),

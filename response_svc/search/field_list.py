@@ -15,12 +15,15 @@ MAX_FIELD_BYTES: Final = 512 * 1024
 """Of all names and types together, so that an index and its fields fit into one record of a bundle."""
 _MAX_NAME_BYTES: Final = 512
 _MAX_TYPE: Final = 50
-_ADVICE: Final = "allow an index or an alias with fewer fields"
+_ADVICE: Final = "allow an index with fewer fields"
+
+_BACKING: Final = ".ds-"
+"""How the names of the indices begin of which a data stream consists."""
 
 TEXT_IN_MEMORY: Final = "text_with_fielddata"
 """A text whose mapping has `fielddata`: unlike other texts it can be sorted and aggregated."""
 CONFLICT: Final = "conflict"
-"""What Kibana calls a field that has different types in the indices behind an alias."""
+"""What Kibana calls a field that has no one type."""
 
 
 def carried(index: str, fields: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +38,20 @@ def carried(index: str, fields: Mapping[str, str]) -> dict[str, str]:
     if total > MAX_FIELD_BYTES:
         raise EngineRefusedError(f"the names of the fields of {index} are too long together to be carried: {_ADVICE}")
     return dict(sorted(fields.items()))
+
+
+def check_one_index(index: str, answer: Mapping[str, Any]) -> None:
+    """Refuses a name that stands for several indices, or will: an alias of more than one, or a data stream.
+
+    Raises EngineRefusedError, and NotAnAnswerError where an answer to `_field_caps` does not tell them.
+    """
+    named = answer.get("indices")
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise NotAnAnswerError("it lacks indices")
+    if len(named) > 1:
+        raise EngineRefusedError(f"{index} stands for {len(named)} indices; allow one, or an alias of one")
+    if any(one.startswith(_BACKING) for one in named):
+        raise EngineRefusedError(f"{index} is a data stream, of many indices; allow an index, or an alias of one")
 
 
 def read_field_capabilities(answer: Mapping[str, Any]) -> dict[str, str]:

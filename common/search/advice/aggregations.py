@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from common.search.advice.warning import WarningKind, warn
 from common.search.field_uses import field_uses
 from common.search.limits import DEFAULT_SIZE
+from common.search.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +48,7 @@ def placed_aggregations(search: Search) -> Iterator[Placed]:
 
 def aggregation_warnings(search: Search) -> Iterator[QueryWarning]:
     """What is to be said of each of them."""
-    bounded = {use.name for use in field_uses(search) if use.kind == "range" and use.place == "query"}
+    bounded = {use.name for use in field_uses(walk(search)) if use.kind == "range" and use.place == "query"}
     for placed in placed_aggregations(search):
         if placed.around <= MANY_BUCKETS < placed.buckets:
             yield warn(

@@ -81,7 +81,7 @@ def _of_clauses(search: Search) -> Iterator[CostReason]:
         clauses += visited.shape.name == "Query"
         if visited.shape.name in {"TermsQuery", "IdsQuery"}:
             values += len(visited.message.values)
-        fuzzy += visited.shape.name == "FuzzyQuery" or any(field.name == "fuzziness" for field, _ in visited.values)
+        fuzzy += visited.shape.name == "FuzzyQuery" or any(field.name == "fuzziness" for field, _ in visited.fields)
     if clauses > SOME_CLAUSES:
         cost_class = CostClass.HIGH if clauses > MANY_CLAUSES else CostClass.MEDIUM
         yield CostReason(cost_class, "query", f"holds {clauses} clauses")

@@ -39,7 +39,7 @@ def field_warnings(search: Search, index: AllowedIndex) -> Iterator[QueryWarning
             "name or a wrong type will show on the other network only",
         )
         return
-    for use in field_uses(search):
+    for use in field_uses(walk(search)):
         type_ = index.fields.get(use.name, "")
         if use.place == QUERY and type_ in TEXT:
             yield from _on_text(use, index)

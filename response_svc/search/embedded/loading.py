@@ -33,7 +33,8 @@ class Loaded:
 def load_files(directory: Path, name: str, source: Path, mapping_file: Path | None = None) -> Loaded:
     """Loads the index `name` from a file or folder of documents, in place of one of that name.
 
-    Raises LoadError, and QueryInvalidError for a name that no index has. Without a mapping file an index that is there keeps its mapping, and a new one gets a mapping that fits its values.
+    Raises LoadError, and QueryInvalidError for a name that no index has. Without a mapping file an index that is there
+    keeps its mapping, and a new one gets a mapping that fits its values.
     """
     check_index_name(name)
     try:

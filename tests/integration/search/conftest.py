@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+from response_svc.search.connection import ElasticsearchAccess
+from response_svc.search.elasticsearch import ElasticsearchEngine
 from response_svc.search.embedded import EmbeddedEngine, load_index
 from sandbox.elasticsearch import READER, USERNAME
 from tests.integration.search.data import DOCUMENTS, MAPPING
+from tests.integration.search.real import real_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from response_svc.ports import SearchEngine
+    from tests.integration.search.real import RealServer
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +32,18 @@ def index() -> str:
 
 
 NO_ELASTICSEARCH = "no real Elasticsearch: start one with `make elasticsearch` and name it in ELASTICSEARCH_TEST_URL"
+
+
+def access_of(url: str, username: str) -> ElasticsearchAccess:
+    """How a user of the test's server is let in."""
+    password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
+    authority = os.environ.get("ELASTICSEARCH_TEST_CA_FILE")
+    return ElasticsearchAccess(
+        [url],
+        username=username if password else None,
+        password=password,
+        ca_file=Path(authority) if authority else None,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +78,15 @@ def elasticsearch_url(index: str) -> Iterator[str]:
         client.delete(f"/{index}").raise_for_status()
 
 
+@pytest.fixture(scope="session")
+def server(elasticsearch_url: str) -> Iterator[RealServer]:
+    """The real server with its admin, over https."""
+    if not os.environ.get("ELASTICSEARCH_TEST_CA_FILE"):
+        pytest.skip(reason=f"no Elasticsearch with https at {elasticsearch_url}: run `make test-elasticsearch`")
+    with real_server() as found:
+        yield found
+
+
 @pytest.fixture
 async def embedded(embedded_folder: str) -> AsyncIterator[EmbeddedEngine]:
     engine = EmbeddedEngine(embedded_folder)
@@ -72,10 +97,7 @@ async def embedded(embedded_folder: str) -> AsyncIterator[EmbeddedEngine]:
 @pytest.fixture
 async def elasticsearch(elasticsearch_url: str) -> AsyncIterator[ElasticsearchEngine]:
     """As a user who may only search, where there are users."""
-    password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
-    engine = ElasticsearchEngine(
-        ElasticsearchAccess(elasticsearch_url, username=READER if password else None, password=password)
-    )
+    engine = ElasticsearchEngine(access_of(elasticsearch_url, READER))
     yield engine
     await engine.close()
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from common.errors import QueryInvalidError
-from common.search.body import read_body
 from response_svc.search.answers import (
     EngineError,
     EngineRefusedError,
@@ -23,85 +20,28 @@ from response_svc.search.answers import (
     ResultTooLargeError,
     SearchUnavailableError,
 )
-from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+from response_svc.search.connection import ElasticsearchAccess
+from response_svc.search.elasticsearch import ElasticsearchEngine
+from tests.integration.search.fake_cluster import PRODUCT, SHARDS, WHOLE, Cluster, ask, fault, running, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from response_svc.search.answers import EngineAnswer
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-PRODUCT = {"x-elastic-product": "Elasticsearch"}
-SHARDS = {"total": 2, "successful": 2, "skipped": 0, "failed": 0}
-WHOLE = {
-    "took": 7,
-    "timed_out": False,
-    "_shards": SHARDS,
-    "hits": {"total": {"value": 3, "relation": "eq"}, "max_score": None, "hits": []},
-}
-
-
-class Cluster:
-    """A server that answers as it is told, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.handler: Handler = text(200, json.dumps(WHOLE))
-        self.asked: list[web.Request] = []
-        self.bodies: list[bytes] = []
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
-        self.bodies.append(await request.read())
-        return await self.handler(request)
-
-
-def text(status: int, body: str | bytes, *, kind: str = "application/json") -> Handler:
-    content = body if isinstance(body, bytes) else body.encode()
-
-    async def handle(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, body=content, content_type=kind, headers=PRODUCT)
-
-    return handle
-
-
-def fault(status: int, kind: str, reason: str) -> Handler:
-    cause = {"type": kind, "reason": reason}
-    return text(status, json.dumps({"error": {"root_cause": [cause], **cause}, "status": status}))
+    from tests.integration.search.fake_cluster import Handler
 
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[tuple[Cluster, str]]:
     cluster = Cluster()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", cluster.answer)
-    async with TestServer(application) as server:
-        yield cluster, str(server.make_url("")).rstrip("/")
+    async with running(cluster) as address:
+        yield cluster, address
 
 
 @pytest.fixture
 async def engine(cluster: tuple[Cluster, str]) -> AsyncIterator[ElasticsearchEngine]:
-    engine = ElasticsearchEngine(ElasticsearchAccess(cluster[1]))
+    engine = ElasticsearchEngine(ElasticsearchAccess([cluster[1]]))
     yield engine
     await engine.close()
-
-
-async def ask(
-    engine: ElasticsearchEngine,
-    body: str = "{}",
-    *,
-    index: str = "cities",
-    accept_partial: bool = False,
-    max_bytes: int = 100_000,
-    timeout_seconds: float = 5,
-) -> EngineAnswer:
-    return await engine.search(
-        index,
-        read_body(body.encode()),
-        timeout_seconds=timeout_seconds,
-        max_bytes=max_bytes,
-        accept_partial=accept_partial,
-    )
 
 
 async def test_the_answer_is_the_engines_text_byte_for_byte(
@@ -140,6 +80,12 @@ async def test_a_name_that_is_not_one_index_never_reaches_the_cluster(
     assert not cluster[0].asked
 
 
+def caused(status: int, kind: str, inner: str, reason: str) -> Handler:
+    """A fault without a root, as Elasticsearch tells those of a search whose partial answers are not accepted."""
+    error = {"root_cause": [], "type": kind, "reason": "", "caused_by": {"type": inner, "reason": reason}}
+    return text(status, json.dumps({"error": error, "status": status}))
+
+
 @pytest.mark.parametrize(
     ("handler", "expected", "shown"),
     [
@@ -159,6 +105,26 @@ async def test_a_name_that_is_not_one_index_never_reaches_the_cluster(
             "part of the index",
         ),
         (fault(504, "timeout", "Time exceeded"), EngineTimeoutError, "in time"),
+        (fault(400, "index_closed_exception", "closed"), SearchUnavailableError, "an operator must open it"),
+        (fault(403, "cluster_block_exception", "blocked by: [FORBIDDEN/7]"), SearchUnavailableError, "lift the block"),
+        (caused(503, "search_phase_execution_exception", "x", "due to missing shards"), PartialResultError, "accept"),
+        (
+            caused(429, "search_phase_execution_exception", "circuit_breaking_exception", "node-7"),
+            SearchUnavailableError,
+            "more memory",
+        ),
+        (
+            caused(429, "search_phase_execution_exception", "es_rejected_execution_exception", "node-7"),
+            EngineUnavailableError,
+            "429",
+        ),
+        (
+            caused(400, "search_phase_execution_exception", "too_many_buckets_exception", "Trying to create too many"),
+            EngineRefusedError,
+            "Trying to create too many; ask for fewer or coarser buckets",
+        ),
+        (fault(400, "x", "maxClauseCount is set to 8192"), EngineRefusedError, "ask with fewer clauses"),
+        (fault(406, "media_type_header_exception", "x"), EngineUnavailableError, "must run 8 or 9"),
         (text(200, "<html>hello</html>", kind="text/html"), EngineUnavailableError, "not JSON"),
         (text(200, "not json}"), EngineUnavailableError, "no search result"),
         (text(200, "{}"), EngineUnavailableError, "no search result"),
@@ -197,7 +163,7 @@ async def test_a_long_reason_is_shortened_and_made_printable(
 
 
 async def test_a_server_that_is_away_may_come_back() -> None:
-    engine = ElasticsearchEngine(ElasticsearchAccess("http://127.0.0.1:9"))
+    engine = ElasticsearchEngine(ElasticsearchAccess(["http://127.0.0.1:9"]))
     with pytest.raises(EngineUnavailableError):
         await ask(engine)
     health = await engine.check()
@@ -308,7 +274,7 @@ async def test_a_long_answer_is_understood_from_its_beginning(
 async def test_the_service_is_let_in_by_name_or_by_key(
     cluster: tuple[Cluster, str], access: dict[str, str], sent: str | None
 ) -> None:
-    engine = ElasticsearchEngine(ElasticsearchAccess(cluster[1], **access))
+    engine = ElasticsearchEngine(ElasticsearchAccess([cluster[1]], **access))
     await ask(engine)
     await engine.close()
     assert cluster[0].asked[0].headers.get("authorization") == sent
@@ -329,6 +295,6 @@ async def test_an_account_that_may_only_search_counts_as_healthy(
 async def test_a_red_cluster_is_not_well(
     cluster: tuple[Cluster, str], engine: ElasticsearchEngine, status: str, healthy: bool
 ) -> None:
-    cluster[0].handler = text(200, json.dumps({"status": status, "version": {"number": "9.5.3"}}))
+    cluster[0].handler = text(200, json.dumps({"status": status, "nodes": {"a": {"version": "9.5.3"}}}))
     health = await engine.check()
     assert (health.healthy, health.version) == (healthy, "9.5.3")
