@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
@@ -19,7 +19,7 @@ from tests.integration.search.data import DOCUMENTS, MAPPING
 from tests.integration.search.real import real_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from response_svc.ports import SearchEngine
     from tests.integration.search.real import RealServer
@@ -61,21 +61,28 @@ def elasticsearch_url(index: str) -> Iterator[str]:
     password = os.environ.get("ELASTICSEARCH_TEST_PASSWORD")
     auth = httpx.BasicAuth(USERNAME, password) if password else None
     with httpx.Client(base_url=url, auth=auth, timeout=60) as client:
-        settings = {"number_of_shards": 1, "number_of_replicas": 0}
-        client.put(f"/{index}", json={"settings": settings, "mappings": MAPPING}).raise_for_status()
-        lines = []
-        for document in DOCUMENTS:
-            source = {key: value for key, value in document.items() if key != "_id"}
-            lines += [json.dumps({"index": {"_id": document["_id"]}}), json.dumps(source)]
-        # One request makes one segment, so documents with equal scores stand in the order in which they were sent.
-        answer = client.post(
-            f"/{index}/_bulk?refresh=true",
-            content="\n".join([*lines, ""]).encode(),
-            headers={"content-type": "application/x-ndjson"},
-        )
-        assert not answer.json()["errors"], answer.text
+        bulk_load(client, index, MAPPING, DOCUMENTS)
         yield url
         client.delete(f"/{index}").raise_for_status()
+
+
+def bulk_load(
+    client: httpx.Client, index: str, mapping: Mapping[str, Any], documents: Iterable[Mapping[str, Any]]
+) -> None:
+    """Makes an index with these documents, in one segment and in their order."""
+    settings = {"number_of_shards": 1, "number_of_replicas": 0}
+    client.put(f"/{index}", json={"settings": settings, "mappings": mapping}).raise_for_status()
+    lines = []
+    for document in documents:
+        source = {key: value for key, value in document.items() if key != "_id"}
+        lines += [json.dumps({"index": {"_id": document["_id"]}}), json.dumps(source)]
+    # One request makes one segment, so documents with equal scores stand in the order in which they were sent.
+    answer = client.post(
+        f"/{index}/_bulk?refresh=true",
+        content="\n".join([*lines, ""]).encode(),
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert not answer.json()["errors"], answer.text[:1000]
 
 
 @pytest.fixture(scope="session")

@@ -447,7 +447,6 @@ QUERIES: dict[str, list[tuple[str, Any]]] = {
                 "parts.size",
                 "nowhere",
                 "pl",
-                "plac*",
             )
         ],
         (CITIES, {"exists": {"field": "alternate_names"}}),
