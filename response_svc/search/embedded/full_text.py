@@ -133,20 +133,27 @@ def _match_field(context: Context, name: str, matching: _Matching) -> Scores:
     words = [token.text for token in analyze([text])]
     if not words:
         return dict.fromkeys(range(context.index.count), 1.0) if matching.all_without_words else {}
+    required = _required(matching, len(words))
+    if matching.fuzziness is not None and required <= 1:
+        return fuzzy_scores(context, field, [_near(matching, matching.fuzziness, word) for word in words])
     found = []
     for word in words:
         context.check_running()
         found.append(_word(context, field, word, matching))
-    if matching.every_word:
-        required = len(found)
-        # None of the words is optional then, so a minimum of optional ones is never reached.
-        if matching.minimum_should_match is not None and len(found) > 1:
-            required += required_matches(matching.minimum_should_match, 0)
-    else:
-        required = 1
-        if matching.minimum_should_match is not None and len(found) > 1:
-            required = max(1, required_matches(matching.minimum_should_match, len(found)))
     return _at_least(found, required)
+
+
+def _required(matching: _Matching, words: int) -> int:
+    """How many of so many words must be there."""
+    if matching.every_word:
+        required = words
+        # None of the words is optional then, so a minimum of optional ones is never reached.
+        if matching.minimum_should_match is not None and words > 1:
+            required += required_matches(matching.minimum_should_match, 0)
+        return required
+    if matching.minimum_should_match is None or words == 1:
+        return 1
+    return max(1, required_matches(matching.minimum_should_match, words))
 
 
 def _at_least(found: Sequence[Scores], required: int) -> Scores:
@@ -163,14 +170,17 @@ def _at_least(found: Sequence[Scores], required: int) -> Scores:
 def _word(context: Context, field: Field, word: str, matching: _Matching) -> Scores:
     if matching.fuzziness is None:
         return term_scores(context, field, word)
-    search = patterns.Fuzzy(
+    return fuzzy_scores(context, field, [_near(matching, matching.fuzziness, word)])
+
+
+def _near(matching: _Matching, fuzziness: str, word: str) -> patterns.Fuzzy:
+    return patterns.Fuzzy(
         term=word,
-        edits=patterns.edits_allowed(matching.fuzziness, word),
+        edits=patterns.edits_allowed(fuzziness, word),
         prefix_length=matching.prefix_length,
         max_expansions=matching.max_expansions,
         transpositions=matching.transpositions,
     )
-    return fuzzy_scores(context, field, search)
 
 
 def _match_value(context: Context, field: Field, matching: _Matching) -> Scores:

@@ -14,7 +14,7 @@ from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import Plain, bool_of, is_textual, number_of, plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from airlock.search.v1.query_pb2 import (
         ExistsQuery,
@@ -155,25 +155,42 @@ def fuzzy(context: Context, name: str, query: FuzzyQuery) -> Scores:
         max_expansions=query.max_expansions if query.HasField("max_expansions") else _DEFAULT_EXPANSIONS,
         transpositions=query.transpositions if query.HasField("transpositions") else True,
     )
-    return {} if field is None else fuzzy_scores(context, field, search)
+    return {} if field is None else fuzzy_scores(context, field, [search])
 
 
-def fuzzy_scores(context: Context, field: Field, search: patterns.Fuzzy) -> Scores:
-    """Documents with a near term. All near terms count as rare as the most frequent of them, as in Lucene."""
-    if not search.edits:
-        return term_scores(context, field, search.term)
+def fuzzy_scores(context: Context, field: Field, searches: Sequence[patterns.Fuzzy]) -> Scores:
+    """Documents with a term that is near to any of some.
+
+    All terms near to one count as rare as the most frequent of them, as in Lucene; one that is near to several counts
+    as rare as for the first of these.
+    """
     index = context.index.text(field) if field.kind is Kind.TEXT else context.index.column(field)
+    boosts: dict[str, float] = {}
+    rarities: dict[str, float] = {}
+    found: dict[str, Scores] = {}
+    for search in searches:
+        context.check_running()
+        near = _near(context, field, search)
+        found |= {expansion.term: term_scores(context, field, expansion.term) for expansion in near}
+        most = max((len(found[expansion.term]) for expansion in near), default=0)
+        for term, boost in near:
+            boosts[term] = boosts.get(term, 0.0) + boost
+            rarities.setdefault(term, index.inverse_document_frequency(most))
+    total: Scores = {}
+    for term, scores in found.items():
+        weight = boosts[term] * rarities[term] / index.inverse_document_frequency(len(scores))
+        for ordinal, score in scores.items():
+            total[ordinal] = total.get(ordinal, 0.0) + score * weight
+    return total
+
+
+def _near(context: Context, field: Field, search: patterns.Fuzzy) -> Sequence[patterns.Expansion]:
+    if not search.edits:
+        return [patterns.Expansion(search.term, 1.0)]
     near = patterns.expand(search, _terms(context, field))
     if any(expansion.boost <= 0 for expansion in near):
         raise unsupported(f"a fuzzy search for {search.term}, which is as short as its edits")
-    found = [(expansion, term_scores(context, field, expansion.term)) for expansion in near]
-    most = max((len(scores) for _, scores in found), default=0)
-    total: Scores = {}
-    for expansion, scores in found:
-        rarity = index.inverse_document_frequency(most) / index.inverse_document_frequency(len(scores))
-        for ordinal, score in scores.items():
-            total[ordinal] = total.get(ordinal, 0.0) + score * rarity * expansion.boost
-    return total
+    return near
 
 
 def _textual(context: Context, name: str, kind: str) -> Field | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 SEED = 20130101
-PER_INDEX = 260
+PER_INDEX = 200
 FEATURES = ("generated queries", "generated orders", "generated aggregations")
 _NUMBERS = ("long", "integer", "short", "byte", "double")
 _ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Tehran", "+03:30", "-08:00", "Australia/Lord_Howe")
