@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from airlock.search.v1.search_pb2 import Search
 
 from common.search import strict_json
+from common.search.expected import fields_at_once, no_map, no_object, not_one_of, without_name
 from common.search.not_carried import advice_for
-from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value
+from common.search.scalars import WrongValueError, check_count, read_field_value
 from common.search.shapes import FieldShape, MessageShape, shape_of
 from common.search.short_forms import Fields, irregular, read_scalars
-from common.search.violations import Path, Violations, shown
+from common.search.violations import Path, Violations
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -52,7 +53,7 @@ class BodyReader:
         """Fills `message` from an object, or from the bare scalar that may stand for it."""
         if not isinstance(value, dict):
             if shape.short_form is None or isinstance(value, list) or value is None:
-                self.violations.add(path, f"must be an object, not {kind_of(value)}")
+                self.violations.add(path, no_object(shape, value))
             else:
                 self.read_field(message, shape.short_form, value, path)
             return
@@ -97,9 +98,9 @@ class BodyReader:
 
     def _read_map(self, entries: Fields, field: FieldShape, value: Json, path: Path) -> None:
         if not isinstance(value, dict):
-            raise WrongValueError(f"must be an object keyed by name, not {kind_of(value)}")
+            raise WrongValueError(no_map(field, value))
         if field.keyed_by_one_field and len(value) != 1:
-            raise WrongValueError(f"must name exactly one field, not {len(value)}")
+            raise WrongValueError(fields_at_once(len(value)))
         shape = shape_of(field.message)
         for key, inner in value.items():
             self.read_message(entries[key], shape, inner, (*path, key))
@@ -121,11 +122,11 @@ class BodyReader:
         if self.violations.full:
             self.violations.add(path, "")
             return
-        self.violations.add((*path, key), f"is not a key that Airlock carries here; {advice_for(shape, key)}")
+        advice = without_name(shape, path) or advice_for(shape, key)
+        self.violations.add((*path, key), f"is not a key that Airlock carries here; {advice}")
 
     def _check_one(self, shape: MessageShape, seen: set[str], path: Path) -> None:
         found = sorted(shape.exactly_one_of & seen)
         if len(found) == 1 or (not found and self.violations.found):
             return
-        names = ", ".join(sorted(shape.exactly_one_of))
-        self.violations.add(path, f"must hold exactly one of {names}; it holds {shown(', '.join(found)) or 'none'}")
+        self.violations.add(path, not_one_of(shape, found))

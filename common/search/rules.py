@@ -12,6 +12,7 @@ import protovalidate
 from common.search.aggregation_rules import AGGREGATION_RULES
 from common.search.clause_rules import CLAUSE_RULES
 from common.search.highlight_rules import HIGHLIGHT_RULES
+from common.search.rule_words import broken_rule
 from common.search.shapes import shape_of
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def broken_text(text: str) -> str | None:
 def check_messages(search: Search, violations: Violations) -> None:
     """Adds every broken rule of the protos. The search's depth has been checked, since this recurses."""
     for broken in protovalidate.collect_violations(search):
-        path = _json_path(search, broken.proto.field)
-        violations.add(path, f"breaks its rule: {broken.proto.message or broken.proto.rule_id}")
+        field_path: Any = broken.proto.field
+        field = field_path.elements[-1].field_name if field_path.elements else ""
+        reason = broken_rule(field, broken.proto.rule_id, broken.proto.message)
+        violations.add(_json_path(search, field_path), reason)
 
 
 def _json_path(search: Search, field_path: Any) -> Path:  # noqa: ANN401 # Its type is a private one of protovalidate's.

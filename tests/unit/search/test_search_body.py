@@ -128,7 +128,7 @@ def test_total_hits_are_a_flag_or_a_number(value: object, expected: search_pb2.T
         (b'{"script_fields": {}}', "script_fields", "not a key that Airlock carries"),
         (b'{"query": {"term": {"a": 1, "b": 2}}}', "query.term", "exactly one field, not 2"),
         (b'{"query": {"term": {}}}', "query.term", "exactly one field, not 0"),
-        (b'{"query": {"term": {"a": [1]}}}', "query.term.a", "must be an object, not a list"),
+        (b'{"query": {"term": {"a": [1]}}}', "query.term.a", "must be a single value or an object, not a list"),
         (b'{"query": {"terms": {"a": {"index": "x", "id": 1}}}}', "query.terms.a", "must be a list of values"),
         (b'{"query": {"term": {"a": 1}, "range": {"a": {}}}}', "query", "it holds range, term"),
         (b'{"query": {}}', "query", "it holds none"),
