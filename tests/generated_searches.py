@@ -381,7 +381,7 @@ class SearchMaker:
         if words is not None:
             return self.random.choice(words)
         if one.name in {"includes", "excludes"}:
-            return self.random.choice((*(self.fields.types or ("f", "نام")), "*", "p*.n*"))
+            return str(self.random.choice((*(self.fields.types or ("f", "نام")), "*", "p*.n*")))
         if one.name == "matched_fields":
             return self.fields.name(self.random, lambda kind: kind == "text")
         length = max(rules.string.min_len, self.random.choice((1, 3)))

@@ -1,4 +1,4 @@
-"""Typed and pasted agree: whatever a search says, in whatever spelling, has one normal form and one body for the engine.
+"""Typed and pasted agree: whatever a search says, however it is spelled, has one normal form and one engine body.
 
 The order of keys survives in what was pasted, which is kept byte for byte, and in the answer. Maps have none in the
 normal form; the engine's body has them sorted, and answers come back under their names. Order that means something is
