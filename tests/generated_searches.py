@@ -11,7 +11,7 @@ import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from airlock.search.v1 import query_pb2, search_pb2
+from airlock.search.v1 import aggregation_pb2, query_pb2, scalar_pb2, search_pb2
 from airlock.search.v1.aggregation_pb2 import Aggregation
 from airlock.search.v1.query_pb2 import Query
 from airlock.search.v1.scalar_pb2 import Scalar
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
+FIELDS_OF_LANGUAGE: Final = frozenset(
+    (message.name, field.name)
+    for file in (aggregation_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR, scalar_pb2.DESCRIPTOR, search_pb2.DESCRIPTOR)
+    for message in file.message_types_by_name.values()
+    for field in message.fields
+)
+"""Every field of every message that a search can hold, by message and name."""
 LEAVES: Final = sorted({field.name for field in Query.DESCRIPTOR.fields} - {"bool"})
 METRICS: Final = ("avg", "min", "max", "sum", "stats", "value_count", "cardinality", "percentiles")
 BUCKETS: Final = sorted({field.name for field in Aggregation.DESCRIPTOR.fields} - {*METRICS, "aggs"})
@@ -309,7 +316,11 @@ class SearchMaker:
         paths = ["_count", "_key"]
         for name, aggregation in inside.items():
             kind = next(one.name for one, _ in aggregation.ListFields() if one.name != "aggs")
-            paths += {"stats": [f"{name}[avg]"], "filter": [name], "missing": [f"{name}[doc_count]"]}.get(kind, [])
+            paths += {
+                "stats": [f"{name}[avg]"],
+                "filter": [f"{name}[doc_count]"],
+                "missing": [f"{name}[doc_count]"],
+            }.get(kind, [])
             if kind in METRICS and kind not in {"stats", "percentiles"}:
                 paths.append(f"{name}[value]")
         for path in self.random.sample(paths, k=self.random.choice((0, 0, 1, 2))):
@@ -370,7 +381,7 @@ class SearchMaker:
         if words is not None:
             return self.random.choice(words)
         if one.name in {"includes", "excludes"}:
-            return self.random.choice((*(self.fields.types or ("f", "نام")), "*", "p*.n*"))
+            return str(self.random.choice((*(self.fields.types or ("f", "نام")), "*", "p*.n*")))
         if one.name == "matched_fields":
             return self.fields.name(self.random, lambda kind: kind == "text")
         length = max(rules.string.min_len, self.random.choice((1, 3)))

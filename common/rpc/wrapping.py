@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from common.rpc.answer_headers import begin_answer, unsent_headers
 
@@ -28,6 +29,10 @@ LET_THROUGH: Final = (
 """The only methods that no interceptor of ours touches, and that need no permission."""
 
 
+class UnreadableMessage:
+    """Stands for bytes that are no message of the method, or one nested too deeply, until they are refused."""
+
+
 class CallInterceptor(ABC):
     """Surrounds the handler of every method of ours. Streaming handlers are async generators."""
 
@@ -35,7 +40,7 @@ class CallInterceptor(ABC):
     def around(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
         """The block that the handler runs in. `method` is the path, as `/airlock.auth.v1.AuthService/Login`."""
 
-    def incoming(self, method: str, message: Message) -> None:  # noqa: B027 - most interceptors look at no message.
+    def incoming(self, method: str, message: Message | UnreadableMessage) -> None:  # noqa: B027 - most interceptors look at no message.
         """Looks at one request message before the handler does; raises to refuse it."""
 
 
@@ -69,12 +74,23 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
             behaviour = wrap(interceptor, method, behaviour, _watch(interceptor, method, handler))
         return make(
             behaviour,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_reading(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
 
 Behaviour = Callable[..., Any]
+
+
+def _reading(deserialize: Behaviour) -> Behaviour:
+    def read(data: bytes) -> Any:  # noqa: ANN401 # A message of any type.
+        try:
+            return deserialize(data)
+        except DecodeError:
+            # Raised here, it would reach the client as an unknown error with the library's own words.
+            return UnreadableMessage()
+
+    return read
 
 
 def _unary(interceptor: CallInterceptor, method: str, inner: Behaviour, seen: Behaviour) -> Behaviour:
@@ -119,11 +135,11 @@ def _begun_stream(inner: Behaviour) -> Behaviour:
 
 
 def _watch(interceptor: CallInterceptor, method: str, handler: Any) -> Behaviour:  # noqa: ANN401
-    def one(request: Message) -> Message:
+    def one(request: Message | UnreadableMessage) -> Message | UnreadableMessage:
         interceptor.incoming(method, request)
         return request
 
-    async def each(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async def each(requests: AsyncIterator[Message]) -> AsyncIterator[Message | UnreadableMessage]:
         async for request in requests:
             yield one(request)
 

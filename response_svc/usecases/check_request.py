@@ -8,6 +8,7 @@ from airlock.search.v1.search_pb2 import Search
 from google.protobuf.message import DecodeError
 
 from common.errors import AirlockError
+from common.search.normal import normal_form
 from common.search.permitted import check_permitted, permitted_index
 from response_svc.domain.incoming_request import (
     EXPIRED_WHILE_WAITING,
@@ -41,6 +42,8 @@ def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, no
         index = permitted_index(claimed.index, policy, profile, without_any=NO_INDICES)
         search = Search.FromString(claimed.search)
         check_permitted(search, index, policy, profile)
+        # What a newer Request Network may have sent and this release does not know would be lost on the engine.
+        normal_form(search)
     except AirlockError as error:
         violations = "; ".join(f"{violation.field}: {violation.description}" for violation in error.violations)
         return refused(f"{error.message} {violations}".rstrip())

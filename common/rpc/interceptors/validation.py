@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from protovalidate import Validator
 
 from common.errors import FieldViolation, InvalidFieldError
-from common.rpc.wrapping import CallInterceptor
+from common.rpc.wrapping import CallInterceptor, UnreadableMessage
 from common.search.violations import shown
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ class ValidationInterceptor(CallInterceptor):
         """Nothing but the handler: the messages are looked at one by one."""
         yield
 
-    def incoming(self, method: str, message: Message) -> None:
-        """Raises InvalidFieldError for a message that is too long or breaks a rule."""
+    def incoming(self, method: str, message: Message | UnreadableMessage) -> None:
+        """Raises InvalidFieldError for a message that cannot be read, is too long or breaks a rule."""
+        if isinstance(message, UnreadableMessage):
+            raise InvalidFieldError(
+                "The message cannot be read: its bytes are none of this call, or it is nested deeper than 100 levels; "
+                "make it with the API's present definition, and nest less."
+            )
         limit = _LIMITS.get(method, MESSAGE_LIMIT)
         if message.ByteSize() > limit:
             raise InvalidFieldError(f"The message is longer than {limit} bytes; send less at once.")

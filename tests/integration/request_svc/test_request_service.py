@@ -59,6 +59,7 @@ class Service:
 
     def __init__(self, app: App, channel: grpc.aio.Channel, settings: RequestSettings, peer: ResponsePeer) -> None:
         self.app = app
+        self.channel = channel
         self.settings = settings
         self.peer = peer
         self.auth: Any = auth_service_pb2_grpc.AuthServiceStub(channel)  # type: ignore[no-untyped-call]

@@ -7,13 +7,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airlock.search.v1 import aggregation_pb2, query_pb2, search_pb2
 
 from common.search.body import read_body
 from response_svc.search.answers import EngineRefusedError, UnsupportedQueryError
 from response_svc.search.embedded import EmbeddedEngine, load_index
 from response_svc.search.embedded.known import HARMLESS, KNOWN, check_known
-from tests.generated_searches import Fields, SearchMaker, messages_below
+from tests.generated_searches import FIELDS_OF_LANGUAGE, Fields, SearchMaker, messages_below
 from tests.integration.search.cases import every_body
 from tests.integration.search.refused_cases import REFUSED, UNSUPPORTED
 
@@ -22,13 +21,7 @@ if TYPE_CHECKING:
 
     from airlock.search.v1.search_pb2 import Search
 
-FIELDS = {
-    (message.name, field.name)
-    for file in (aggregation_pb2.DESCRIPTOR, query_pb2.DESCRIPTOR, search_pb2.DESCRIPTOR)
-    for message in file.message_types_by_name.values()
-    for field in message.fields
-}
-"""Every field of every message that a search can hold."""
+FIELDS = set(FIELDS_OF_LANGUAGE)
 TYPES = {"title": "text", "tags": "keyword", "views": "long", "price": "double", "published": "date", "open": "boolean"}
 INDEX = "things"
 
