@@ -71,6 +71,11 @@ class Sizes:
                     for pid in (child.pid, *(one.pid for one in child.descendants())):
                         self._names[pid] = f"{network.name} {name}"
 
+    def serving_seconds(self) -> float:
+        """Processor time of the processes that serve on the Request Network, so far."""
+        times = [psutil.Process(pid).cpu_times() for pid, name in self._names.items() if name == "request serve"]
+        return sum(one.user + one.system for one in times)
+
     def figure(self, step: str, work: Callable[[], object]) -> Figure:
         """By how much the process grew that grew most while the work was done."""
         idle = {}
