@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
 from airlock.request.v1.request_service_pb2 import GetRequestResultRequest
 from airlock.request.v1.request_service_pb2_grpc import RequestServiceStub
 
@@ -49,6 +50,8 @@ MAPPING: Final = {
         "text": {"type": "text"},
     },
 }
+_MIB: Final = 1024 * 1024
+_SPEEDS: Final = {"ndjson": "≥ 30"}
 _MEASURED: Final = ("serve", "worker", "scheduler", "envoy")
 
 
@@ -70,6 +73,11 @@ class Sizes:
                 if name in _MEASURED:
                     for pid in (child.pid, *(one.pid for one in child.descendants())):
                         self._names[pid] = f"{network.name} {name}"
+
+    def serving_seconds(self) -> float:
+        """Processor time of the processes that serve on the Request Network, so far."""
+        times = [psutil.Process(pid).cpu_times() for pid, name in self._names.items() if name == "request serve"]
+        return sum(one.user + one.system for one in times)
 
     def figure(self, step: str, work: Callable[[], object]) -> Figure:
         """By how much the process grew that grew most while the work was done."""
@@ -123,11 +131,18 @@ class Way:
             figure("reading over gRPC", partial(self._read_over_grpc, request_id)),
             figure("reading over gRPC slowly", partial(self._read_over_grpc, request_id, SLOW_READER_SECONDS)),
             *(figure(f"reading {form}", partial(self._read, request_id, form)) for form in FORMS),
+            *(self._speed(request_id, form) for form in FORMS),
             *(
                 figure(f"reading {form} slowly", partial(self._read, request_id, form, SLOW_READER_SECONDS))
                 for form in FORMS
             ),
         ]
+
+    def _speed(self, request_id: str, form: str) -> Figure:
+        before = self._sizes.serving_seconds()
+        self._read(request_id, form)
+        speed = HITS * HIT_BYTES / _MIB / (self._sizes.serving_seconds() - before)
+        return Figure(f"reading {form}: MiB for each second of serve's processor time", speed, _SPEEDS.get(form, ""))
 
     def _read(self, request_id: str, form: str, pause_seconds: float = 0) -> None:
         """All of it; a slow reader rests once he has the first bytes, while everybody else goes on."""

@@ -18,6 +18,8 @@ MAX_ROW_BYTES: Final = 1024 * 1024
 MAX_NAME_BYTES: Final = 1024
 """Of a value's path."""
 MAX_ROW_DEPTH: Final = 100
+MAX_ROW_VALUES: Final = 10_000
+"""Of one hit; each takes a hundred times its own two bytes while the row is held."""
 _SOURCE: Final = b"_source"
 _OBJECT: Final = ord("{")
 _BLANK: Final = rb"[ \t\r\n]*+"
@@ -132,6 +134,8 @@ def _add(values: dict[bytes, bytes], name: bytes, value: bytes) -> None:
         raise _too_long()
     if name in values:
         raise NotATableError(f"a hit has two values of the path {name.decode(errors='replace')}")
+    if len(values) == MAX_ROW_VALUES:
+        raise NotATableError(f"a hit has more than {MAX_ROW_VALUES} values")
     values[name] = value
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from request_svc.domain.hit_row import MAX_NAME_BYTES, MAX_ROW_DEPTH, NotATableError, read_row
+from request_svc.domain.hit_row import MAX_NAME_BYTES, MAX_ROW_DEPTH, MAX_ROW_VALUES, NotATableError, read_row
 from request_svc.domain.hit_table import MAX_COLUMNS, Columns, Table
 from request_svc.domain.nesting import UnreadableAnswerError
 
@@ -121,6 +121,7 @@ def test_any_text_comes_out_as_it_went_in(source: dict[str, str], readable: bool
         ('{"' + "k" * (MAX_NAME_BYTES + 1) + '":1}', "longer than 1024 bytes"),
         ('{"a":' * MAX_ROW_DEPTH + "{}" + "}" * MAX_ROW_DEPTH, "more than 100 deep"),
         ("{" + ",".join(f'"k{n}":1' for n in range(MAX_COLUMNS - 1)) + "}", "more than 1000 columns"),
+        ("{" + ",".join(f'"k{n}":1' for n in range(MAX_ROW_VALUES + 1)) + "}", "more than 10000 values"),
     ],
 )
 def test_what_is_no_table_is_refused_with_its_cause(source: str, cause: str) -> None:
