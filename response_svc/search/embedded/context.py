@@ -13,9 +13,16 @@ MAX_BUCKETS: Final = 65_536
 """As many as Elasticsearch makes in one search, by default."""
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from response_svc.search.embedded.mapping import Field
     from response_svc.search.embedded.opened import OpenIndex
     from response_svc.search.embedded.texts import Scores
+
+
+def still_wanted() -> bool:
+    """Where nobody gives a search up."""
+    return False
 
 
 @dataclass(slots=True)
@@ -32,6 +39,8 @@ class Context:
     index: OpenIndex
     now_millis: int
     deadline: float
+    is_given_up: Callable[[], bool] = still_wanted
+    """Whether nobody waits for the answer any more."""
     matched: dict[bytes, Scores] = field(default_factory=dict)
     """What the queries of aggregations match, by their bytes: each is asked again in every bucket around it."""
     _made: _Made = field(default_factory=_Made)
@@ -45,7 +54,7 @@ class Context:
 
     def check_deadline(self) -> None:
         """Raises EngineTimeoutError when the time is over; called wherever work could be long."""
-        if time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline or self.is_given_up():
             raise EngineTimeoutError("the built-in search engine did not finish in time; ask for less")
 
     def field(self, name: str) -> Field | None:

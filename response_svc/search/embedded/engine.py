@@ -6,7 +6,7 @@ import asyncio
 import time
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -53,7 +53,12 @@ class EmbeddedEngine:
     ) -> EngineAnswer:
         """The answer of one index. It is never partial, so `accept_partial` changes nothing."""
         del accept_partial
-        return await asyncio.to_thread(self._search, index, search, timeout_seconds, max_bytes)
+        given_up = Event()
+        try:
+            return await asyncio.to_thread(self._search, index, search, timeout_seconds, max_bytes, given_up)
+        finally:
+            # Nobody can cancel a thread; where this is cancelled, the search looks here as often as at its time.
+            given_up.set()
 
     async def fields(self, index: str) -> Mapping[str, str]:
         """The type of each field of one index, objects and subfields included."""
@@ -83,10 +88,17 @@ class EmbeddedEngine:
         parents = {".".join(field.path[:length]) for field in fields for length in range(1, len(field.path))}
         return carried(name, dict.fromkeys(parents, "object") | {field.name: field.kind.value for field in fields})
 
-    def _search(self, name: str, search: Search, timeout_seconds: float, max_bytes: int) -> EngineAnswer:
+    def _search(
+        self, name: str, search: Search, timeout_seconds: float, max_bytes: int, given_up: Event
+    ) -> EngineAnswer:
         started = time.monotonic()
         index = self._index(name)
-        context = Context(index, now_millis=time.time_ns() // 1_000_000, deadline=started + timeout_seconds)
+        context = Context(
+            index,
+            now_millis=time.time_ns() // 1_000_000,
+            deadline=started + timeout_seconds,
+            is_given_up=given_up.is_set,
+        )
         body, hit_count = self._answer(context, search, started, max_bytes)
         if len(body) > max_bytes:
             raise ResultTooLargeError(f"the answer is larger than {max_bytes} bytes; ask for fewer hits or fields")
