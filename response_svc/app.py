@@ -37,6 +37,7 @@ from common.rpc.server import RpcService
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answer_cache import RedisAnswerCache
 from response_svc.adapters.checks import EngineCheck
+from response_svc.adapters.decided_requests import PostgresDecidedRequests
 from response_svc.adapters.end_writer import GroupedEndWriter
 from response_svc.adapters.export_responses import ResponsesSource
 from response_svc.adapters.export_tables import ReplicatedTableSource
@@ -58,6 +59,7 @@ from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_policy import PolicyContext
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.claim_requests import Claims
+from response_svc.usecases.decide_request import DecisionContext
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
 from response_svc.usecases.hold_lease import Interruptions
@@ -142,6 +144,7 @@ async def build_app(
     cache = RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations)
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
     policy = _policy(database, queue)
+    decisions = DecisionContext(database, PostgresDecidedRequests(), lambda: queue.wake(EXECUTE_QUERY), moment)
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings, auth.policy), _sinks(queue), keeping(settings))
     execution = _execution(settings, batches, notices, Answering(cache, engine, settings.query_timeout), auth.policy)
@@ -166,7 +169,7 @@ async def build_app(
         broker=broker,
         exchange=exchange,
         rpc_services=[
-            *_own_services(users, auth),
+            *_own_services(users, auth, decisions),
             *_policy_services(SearchPolicyParts(policy, engine, cache)),
             *shared,
         ],
@@ -242,7 +245,7 @@ def _execution(
     )
 
 
-def _own_services(users: UserContext, auth: AuthContext) -> list[RpcService]:
+def _own_services(users: UserContext, auth: AuthContext, decisions: DecisionContext) -> list[RpcService]:
     return [
         RpcService(
             "airlock.response.v1.UserService",
@@ -252,7 +255,7 @@ def _own_services(users: UserContext, auth: AuthContext) -> list[RpcService]:
         RpcService(
             "airlock.response.v1.ProcessingService",
             processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server,
-            ProcessingHandler(users.database, PostgresIncomingRequests()),
+            ProcessingHandler(users.database, PostgresIncomingRequests(), decisions),
         ),
     ]
 

@@ -250,8 +250,29 @@ class IncomingRequestReader(Protocol):
         *,
         statuses: Collection[Status],
         user_id: UUID | None,
+        index: str | None,
         before: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[IncomingRequest]:
         """Up to `limit` requests that arrived before `before` (time of arrival and id), the newest first."""
+        ...
+
+
+class DecidedRequests(Protocol):
+    """Incoming requests about which an operator decides. Every method runs in the caller's transaction."""
+
+    async def hold(self, connection: AsyncConnection, request_id: UUID) -> IncomingRequest | None:
+        """The request, which nobody else can change until the transaction ends."""
+        ...
+
+    async def was_given_up(self, connection: AsyncConnection, request_id: UUID) -> bool:
+        """Whether its user has cancelled it, however it ended here."""
+        ...
+
+    async def put_back(self, connection: AsyncConnection, request_id: UUID) -> bool:
+        """Lets a failed request wait as if it had just arrived; False, and nothing written, if a bundle has its end."""
+        ...
+
+    async def fail(self, connection: AsyncConnection, request_id: UUID, message: str) -> None:
+        """Ends a request that has not ended, and tells whoever executes it to let go."""
         ...

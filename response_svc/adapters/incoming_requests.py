@@ -35,6 +35,7 @@ class PostgresIncomingRequests:
         *,
         statuses: Collection[Status],
         user_id: UUID | None,
+        index: str | None,
         before: tuple[datetime, UUID] | None,
         limit: int,
     ) -> Sequence[IncomingRequest]:
@@ -45,6 +46,8 @@ class PostgresIncomingRequests:
             statement = statement.where(requests.status.in_(sorted(statuses)))
         if user_id is not None:
             statement = statement.where(requests.user_id == user_id)
+        if index is not None:
+            statement = statement.where(requests.index_name == index)
         if before is not None:
             statement = statement.where(place < tuple_(*before))
         return [request_of(row) for row in await connection.execute(statement)]

@@ -31,6 +31,10 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
+MAY_STILL_END = frozenset({Status.PENDING, Status.RETRY, Status.PROCESSING})
+"""The states of requests that wait or run."""
+
+
 class FailureReason(StrEnum):
     """Why a request ended without an answer."""
 

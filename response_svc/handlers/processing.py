@@ -1,4 +1,4 @@
-"""ProcessingService: requests that arrived, and how far their execution is."""
+"""ProcessingService: requests that arrived, how far their execution is, and what operators decide about them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from airlock.response.v1.processing_service_pb2_grpc import ProcessingServiceSer
 
 from common.handlers.times import timestamp
 from common.paging import page_size, time_position, time_token
+from common.rpc.caller import current_caller
 from response_svc.domain.incoming_request import IncomingRequest, Status
+from response_svc.usecases.decide_request import fail_request, retry_request
 from response_svc.usecases.read_incoming_requests import get_incoming_request, list_incoming_requests
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from common.database.transaction import Database
     from response_svc.ports import IncomingRequestReader
+    from response_svc.usecases.decide_request import DecisionContext
 
 STATUS_PREFIX = "INCOMING_STATUS_"
 
@@ -26,9 +29,10 @@ STATUS_PREFIX = "INCOMING_STATUS_"
 class ProcessingHandler(ProcessingServiceServicer):
     """The methods of `airlock.response.v1.ProcessingService`."""
 
-    def __init__(self, database: Database, requests: IncomingRequestReader) -> None:
+    def __init__(self, database: Database, requests: IncomingRequestReader, decisions: DecisionContext) -> None:
         self._database = database
         self._requests = requests
+        self._decisions = decisions
 
     async def ListIncomingRequests(  # noqa: N802 - the method's name in the API, as everywhere here.
         self, request: pb.ListIncomingRequestsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -39,6 +43,7 @@ class ProcessingHandler(ProcessingServiceServicer):
             self._requests,
             statuses={status_of(status) for status in request.statuses},
             user_id=UUID(request.user_id) if request.user_id else None,
+            index=request.index or None,
             before=time_position(request),
             limit=page_size(request),
         )
@@ -52,6 +57,20 @@ class ProcessingHandler(ProcessingServiceServicer):
         """See the proto."""
         incoming = await get_incoming_request(self._database, self._requests, UUID(request.id))
         return pb.GetIncomingRequestResponse(incoming_request=request_message(incoming))
+
+    async def RetryIncomingRequest(  # noqa: N802
+        self, request: pb.RetryIncomingRequestRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.RetryIncomingRequestResponse:
+        """See the proto."""
+        waiting = await retry_request(self._decisions, UUID(request.id), caller=current_caller())
+        return pb.RetryIncomingRequestResponse(incoming_request=request_message(waiting))
+
+    async def FailIncomingRequest(  # noqa: N802
+        self, request: pb.FailIncomingRequestRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.FailIncomingRequestResponse:
+        """See the proto."""
+        failed = await fail_request(self._decisions, UUID(request.id), request.reason, caller=current_caller())
+        return pb.FailIncomingRequestResponse(incoming_request=request_message(failed))
 
 
 def status_of(status: pb.IncomingStatus.ValueType) -> Status:

@@ -23,11 +23,16 @@ async def get_incoming_request(
     async with database.transaction() as transaction:
         request = await requests.find(transaction.connection, request_id)
     if request is None:
-        raise NotFoundError(
-            "No request with that id has arrived here; its bundle may still be under way.",
-            metadata={"resource": "incoming request"},
-        )
+        raise not_arrived()
     return request
+
+
+def not_arrived() -> NotFoundError:
+    """The refusal where no request has that id."""
+    return NotFoundError(
+        "No request with that id has arrived here; its bundle may still be under way.",
+        metadata={"resource": "incoming request"},
+    )
 
 
 async def list_incoming_requests(
@@ -36,6 +41,7 @@ async def list_incoming_requests(
     *,
     statuses: Collection[Status],
     user_id: UUID | None,
+    index: str | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> tuple[Sequence[IncomingRequest], bool]:
@@ -45,6 +51,11 @@ async def list_incoming_requests(
     """
     async with database.transaction() as transaction:
         found = await requests.list_newest_first(
-            transaction.connection, statuses=statuses, user_id=user_id, before=before, limit=limit + 1
+            transaction.connection,
+            statuses=statuses,
+            user_id=user_id,
+            index=index,
+            before=before,
+            limit=limit + 1,
         )
     return found[:limit], len(found) > limit

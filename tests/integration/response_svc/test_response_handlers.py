@@ -33,7 +33,7 @@ def user_handler(user_context: UserContext, auth: AuthContext) -> UserHandler:
 
 @pytest.fixture
 def processing_handler(database: Database) -> ProcessingHandler:
-    return ProcessingHandler(database, PostgresIncomingRequests())
+    return ProcessingHandler(database, PostgresIncomingRequests(), cast("Any", None))
 
 
 async def test_a_user_is_made_changed_and_shut_out(user_handler: UserHandler) -> None:

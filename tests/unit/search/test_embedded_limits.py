@@ -104,3 +104,10 @@ def test_counting_buckets_looks_at_the_time(folder: Path) -> None:
     context = Context(OpenIndex("things", folder / "things"), now_millis=0, deadline=time.monotonic() - 1)
     with pytest.raises(EngineTimeoutError):
         context.count_buckets(1)
+
+
+def test_a_search_that_nobody_waits_for_ends_wherever_it_looks_at_the_time(folder: Path) -> None:
+    later = time.monotonic() + 1000
+    context = Context(OpenIndex("things", folder / "things"), now_millis=0, deadline=later, is_given_up=lambda: True)
+    with pytest.raises(EngineTimeoutError):
+        context.check_deadline()

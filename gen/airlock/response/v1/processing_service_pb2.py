@@ -29,7 +29,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,airlock/response/v1/processing_service.proto\x12\x13\x61irlock.response.v1\x1a&airlock/common/v1/failure_reason.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x04\n\x0fIncomingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\t\x12\x12\n\nquery_type\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\r\x12\x33\n\x06status\x18\x06 \x01(\x0e\x32#.airlock.response.v1.IncomingStatus\x12/\n\x0bimported_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08retry_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bretry_count\x18\x0c \x01(\r\x12\x38\n\x0e\x66\x61ilure_reason\x18\r \x01(\x0e\x32 .airlock.common.v1.FailureReason\x12\x15\n\rerror_message\x18\x0e \x01(\t\x12\x17\n\x0f\x61ssigned_worker\x18\x0f \x01(\t\x12\x17\n\x0fimport_batch_id\x18\x10 \x01(\t\x12\x36\n\x12\x61nswer_exported_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61nswer_batch_id\x18\x12 \x01(\t\"\xc0\x01\n\x1bListIncomingRequestsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12H\n\x08statuses\x18\x03 \x03(\x0e\x32#.airlock.response.v1.IncomingStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x07user_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"x\n\x1cListIncomingRequestsResponse\x12?\n\x11incoming_requests\x18\x01 \x03(\x0b\x32$.airlock.response.v1.IncomingRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x19GetIncomingRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x1aGetIncomingRequestResponse\x12>\n\x10incoming_request\x18\x01 \x01(\x0b\x32$.airlock.response.v1.IncomingRequest*\x80\x02\n\x0eIncomingStatus\x12\x1f\n\x1bINCOMING_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17INCOMING_STATUS_PENDING\x10\x01\x12\x1e\n\x1aINCOMING_STATUS_PROCESSING\x10\x02\x12\x19\n\x15INCOMING_STATUS_RETRY\x10\x03\x12\x1d\n\x19INCOMING_STATUS_COMPLETED\x10\x04\x12\x1a\n\x16INCOMING_STATUS_FAILED\x10\x05\x12\x1d\n\x19INCOMING_STATUS_CANCELLED\x10\x06\x12\x1b\n\x17INCOMING_STATUS_EXPIRED\x10\x07\x32\xe8\x02\n\x11ProcessingService\x12\xa8\x01\n\x14ListIncomingRequests\x12\x30.airlock.response.v1.ListIncomingRequestsRequest\x1a\x31.airlock.response.v1.ListIncomingRequestsResponse\"+\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/admin/incoming-requests\x12\xa7\x01\n\x12GetIncomingRequest\x12..airlock.response.v1.GetIncomingRequestRequest\x1a/.airlock.response.v1.GetIncomingRequestResponse\"0\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02&\x12$/api/v1/admin/incoming-requests/{id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,airlock/response/v1/processing_service.proto\x12\x13\x61irlock.response.v1\x1a&airlock/common/v1/failure_reason.proto\x1a\"airlock/common/v1/permission.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x04\n\x0fIncomingRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\t\x12\x12\n\nquery_type\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\r\x12\x33\n\x06status\x18\x06 \x01(\x0e\x32#.airlock.response.v1.IncomingStatus\x12/\n\x0bimported_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08retry_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bretry_count\x18\x0c \x01(\r\x12\x38\n\x0e\x66\x61ilure_reason\x18\r \x01(\x0e\x32 .airlock.common.v1.FailureReason\x12\x15\n\rerror_message\x18\x0e \x01(\t\x12\x17\n\x0f\x61ssigned_worker\x18\x0f \x01(\t\x12\x17\n\x0fimport_batch_id\x18\x10 \x01(\t\x12\x36\n\x12\x61nswer_exported_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x61nswer_batch_id\x18\x12 \x01(\t\"\xd9\x01\n\x1bListIncomingRequestsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12H\n\x08statuses\x18\x03 \x03(\x0e\x32#.airlock.response.v1.IncomingStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x07user_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x05index\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"x\n\x1cListIncomingRequestsResponse\x12?\n\x11incoming_requests\x18\x01 \x03(\x0b\x32$.airlock.response.v1.IncomingRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x19GetIncomingRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x1aGetIncomingRequestResponse\x12>\n\x10incoming_request\x18\x01 \x01(\x0b\x32$.airlock.response.v1.IncomingRequest\"3\n\x1bRetryIncomingRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"^\n\x1cRetryIncomingRequestResponse\x12>\n\x10incoming_request\x18\x01 \x01(\x0b\x32$.airlock.response.v1.IncomingRequest\"d\n\x1a\x46\x61ilIncomingRequestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x30\n\x06reason\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[^\\x00-\\x1f\\x7f]{1,500}$\"]\n\x1b\x46\x61ilIncomingRequestResponse\x12>\n\x10incoming_request\x18\x01 \x01(\x0b\x32$.airlock.response.v1.IncomingRequest*\x80\x02\n\x0eIncomingStatus\x12\x1f\n\x1bINCOMING_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17INCOMING_STATUS_PENDING\x10\x01\x12\x1e\n\x1aINCOMING_STATUS_PROCESSING\x10\x02\x12\x19\n\x15INCOMING_STATUS_RETRY\x10\x03\x12\x1d\n\x19INCOMING_STATUS_COMPLETED\x10\x04\x12\x1a\n\x16INCOMING_STATUS_FAILED\x10\x05\x12\x1d\n\x19INCOMING_STATUS_CANCELLED\x10\x06\x12\x1b\n\x17INCOMING_STATUS_EXPIRED\x10\x07\x32\xd6\x05\n\x11ProcessingService\x12\xa8\x01\n\x14ListIncomingRequests\x12\x30.airlock.response.v1.ListIncomingRequestsRequest\x1a\x31.airlock.response.v1.ListIncomingRequestsResponse\"+\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/admin/incoming-requests\x12\xa7\x01\n\x12GetIncomingRequest\x12..airlock.response.v1.GetIncomingRequestRequest\x1a/.airlock.response.v1.GetIncomingRequestResponse\"0\xa8\xd4\x18\x07\x82\xd3\xe4\x93\x02&\x12$/api/v1/admin/incoming-requests/{id}\x12\xb6\x01\n\x14RetryIncomingRequest\x12\x30.airlock.response.v1.RetryIncomingRequestRequest\x1a\x31.airlock.response.v1.RetryIncomingRequestResponse\"9\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02/\"*/api/v1/admin/incoming-requests/{id}:retry:\x01*\x12\xb2\x01\n\x13\x46\x61ilIncomingRequest\x12/.airlock.response.v1.FailIncomingRequestRequest\x1a\x30.airlock.response.v1.FailIncomingRequestResponse\"8\xa8\xd4\x18\x08\x82\xd3\xe4\x93\x02.\")/api/v1/admin/incoming-requests/{id}:fail:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,24 +44,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTINCOMINGREQUESTSREQUEST'].fields_by_name['statuses']._serialized_options = b'\272H\016\222\001\013\020\010\"\007\202\001\004\020\001 \000'
   _globals['_LISTINCOMINGREQUESTSREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_LISTINCOMINGREQUESTSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTINCOMINGREQUESTSREQUEST'].fields_by_name['index']._loaded_options = None
+  _globals['_LISTINCOMINGREQUESTSREQUEST'].fields_by_name['index']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_GETINCOMINGREQUESTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETINCOMINGREQUESTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RETRYINCOMINGREQUESTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_RETRYINCOMINGREQUESTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_FAILINCOMINGREQUESTREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_FAILINCOMINGREQUESTREQUEST'].fields_by_name['id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_FAILINCOMINGREQUESTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_FAILINCOMINGREQUESTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\035r\0332\031^[^\\x00-\\x1f\\x7f]{1,500}$'
   _globals['_PROCESSINGSERVICE'].methods_by_name['ListIncomingRequests']._loaded_options = None
   _globals['_PROCESSINGSERVICE'].methods_by_name['ListIncomingRequests']._serialized_options = b'\250\324\030\007\202\323\344\223\002!\022\037/api/v1/admin/incoming-requests'
   _globals['_PROCESSINGSERVICE'].methods_by_name['GetIncomingRequest']._loaded_options = None
   _globals['_PROCESSINGSERVICE'].methods_by_name['GetIncomingRequest']._serialized_options = b'\250\324\030\007\202\323\344\223\002&\022$/api/v1/admin/incoming-requests/{id}'
-  _globals['_INCOMINGSTATUS']._serialized_start=1328
-  _globals['_INCOMINGSTATUS']._serialized_end=1584
+  _globals['_PROCESSINGSERVICE'].methods_by_name['RetryIncomingRequest']._loaded_options = None
+  _globals['_PROCESSINGSERVICE'].methods_by_name['RetryIncomingRequest']._serialized_options = b'\250\324\030\010\202\323\344\223\002/\"*/api/v1/admin/incoming-requests/{id}:retry:\001*'
+  _globals['_PROCESSINGSERVICE'].methods_by_name['FailIncomingRequest']._loaded_options = None
+  _globals['_PROCESSINGSERVICE'].methods_by_name['FailIncomingRequest']._serialized_options = b'\250\324\030\010\202\323\344\223\002.\")/api/v1/admin/incoming-requests/{id}:fail:\001*'
+  _globals['_INCOMINGSTATUS']._serialized_start=1699
+  _globals['_INCOMINGSTATUS']._serialized_end=1955
   _globals['_INCOMINGREQUEST']._serialized_start=238
   _globals['_INCOMINGREQUEST']._serialized_end=863
   _globals['_LISTINCOMINGREQUESTSREQUEST']._serialized_start=866
-  _globals['_LISTINCOMINGREQUESTSREQUEST']._serialized_end=1058
-  _globals['_LISTINCOMINGREQUESTSRESPONSE']._serialized_start=1060
-  _globals['_LISTINCOMINGREQUESTSRESPONSE']._serialized_end=1180
-  _globals['_GETINCOMINGREQUESTREQUEST']._serialized_start=1182
-  _globals['_GETINCOMINGREQUESTREQUEST']._serialized_end=1231
-  _globals['_GETINCOMINGREQUESTRESPONSE']._serialized_start=1233
-  _globals['_GETINCOMINGREQUESTRESPONSE']._serialized_end=1325
-  _globals['_PROCESSINGSERVICE']._serialized_start=1587
-  _globals['_PROCESSINGSERVICE']._serialized_end=1947
+  _globals['_LISTINCOMINGREQUESTSREQUEST']._serialized_end=1083
+  _globals['_LISTINCOMINGREQUESTSRESPONSE']._serialized_start=1085
+  _globals['_LISTINCOMINGREQUESTSRESPONSE']._serialized_end=1205
+  _globals['_GETINCOMINGREQUESTREQUEST']._serialized_start=1207
+  _globals['_GETINCOMINGREQUESTREQUEST']._serialized_end=1256
+  _globals['_GETINCOMINGREQUESTRESPONSE']._serialized_start=1258
+  _globals['_GETINCOMINGREQUESTRESPONSE']._serialized_end=1350
+  _globals['_RETRYINCOMINGREQUESTREQUEST']._serialized_start=1352
+  _globals['_RETRYINCOMINGREQUESTREQUEST']._serialized_end=1403
+  _globals['_RETRYINCOMINGREQUESTRESPONSE']._serialized_start=1405
+  _globals['_RETRYINCOMINGREQUESTRESPONSE']._serialized_end=1499
+  _globals['_FAILINCOMINGREQUESTREQUEST']._serialized_start=1501
+  _globals['_FAILINCOMINGREQUESTREQUEST']._serialized_end=1601
+  _globals['_FAILINCOMINGREQUESTRESPONSE']._serialized_start=1603
+  _globals['_FAILINCOMINGREQUESTRESPONSE']._serialized_end=1696
+  _globals['_PROCESSINGSERVICE']._serialized_start=1958
+  _globals['_PROCESSINGSERVICE']._serialized_end=2684
 # @@protoc_insertion_point(module_scope)

@@ -33,7 +33,7 @@ class _IncomingStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Incomi
     INCOMING_STATUS_PROCESSING: _IncomingStatus.ValueType  # 2
     """An executor holds a lease on it."""
     INCOMING_STATUS_RETRY: _IncomingStatus.ValueType  # 3
-    """Waits until `retry_at`, after a fault that may pass."""
+    """Waits after a fault that may pass, or after its executor has gone: until `retry_at`, and without one for its turn."""
     INCOMING_STATUS_COMPLETED: _IncomingStatus.ValueType  # 4
     INCOMING_STATUS_FAILED: _IncomingStatus.ValueType  # 5
     INCOMING_STATUS_CANCELLED: _IncomingStatus.ValueType  # 6
@@ -48,7 +48,7 @@ INCOMING_STATUS_PENDING: IncomingStatus.ValueType  # 1
 INCOMING_STATUS_PROCESSING: IncomingStatus.ValueType  # 2
 """An executor holds a lease on it."""
 INCOMING_STATUS_RETRY: IncomingStatus.ValueType  # 3
-"""Waits until `retry_at`, after a fault that may pass."""
+"""Waits after a fault that may pass, or after its executor has gone: until `retry_at`, and without one for its turn."""
 INCOMING_STATUS_COMPLETED: IncomingStatus.ValueType  # 4
 INCOMING_STATUS_FAILED: IncomingStatus.ValueType  # 5
 INCOMING_STATUS_CANCELLED: IncomingStatus.ValueType  # 6
@@ -146,11 +146,14 @@ class ListIncomingRequestsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 200; 0 is 50."""
     page_token: _builtins.str
     user_id: _builtins.str
     """Only this user's; empty is everyone's."""
+    index: _builtins.str
+    """Only those that ask this index; empty is all."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___IncomingStatus.ValueType]:
         """Only these states; empty is all."""
@@ -162,10 +165,11 @@ class ListIncomingRequestsRequest(_message.Message):
         page_token: _builtins.str = ...,
         statuses: _abc.Iterable[Global___IncomingStatus.ValueType] | None = ...,
         user_id: _builtins.str = ...,
+        index: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,3 +242,93 @@ class GetIncomingRequestResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetIncomingRequestResponse: _TypeAlias = GetIncomingRequestResponse  # noqa: Y015
+
+@_typing.final
+class RetryIncomingRequestRequest(_message.Message):
+    """Which incoming request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryIncomingRequestRequest: _TypeAlias = RetryIncomingRequestRequest  # noqa: Y015
+
+@_typing.final
+class RetryIncomingRequestResponse(_message.Message):
+    """The request as it waits again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCOMING_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def incoming_request(self) -> Global___IncomingRequest: ...
+    def __init__(
+        self,
+        *,
+        incoming_request: Global___IncomingRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["incoming_request", b"incoming_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incoming_request", b"incoming_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryIncomingRequestResponse: _TypeAlias = RetryIncomingRequestResponse  # noqa: Y015
+
+@_typing.final
+class FailIncomingRequestRequest(_message.Message):
+    """Which incoming request, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    reason: _builtins.str
+    """For its user to read."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailIncomingRequestRequest: _TypeAlias = FailIncomingRequestRequest  # noqa: Y015
+
+@_typing.final
+class FailIncomingRequestResponse(_message.Message):
+    """The request as it ended: FAILED with FAILURE_REASON_REFUSED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCOMING_REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def incoming_request(self) -> Global___IncomingRequest: ...
+    def __init__(
+        self,
+        *,
+        incoming_request: Global___IncomingRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["incoming_request", b"incoming_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incoming_request", b"incoming_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailIncomingRequestResponse: _TypeAlias = FailIncomingRequestResponse  # noqa: Y015

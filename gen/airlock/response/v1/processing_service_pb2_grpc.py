@@ -45,6 +45,16 @@ class ProcessingServiceStub:
                 request_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestRequest.SerializeToString,
                 response_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestResponse.FromString,
                 _registered_method=True)
+        self.RetryIncomingRequest = channel.unary_unary(
+                '/airlock.response.v1.ProcessingService/RetryIncomingRequest',
+                request_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestResponse.FromString,
+                _registered_method=True)
+        self.FailIncomingRequest = channel.unary_unary(
+                '/airlock.response.v1.ProcessingService/FailIncomingRequest',
+                request_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestResponse.FromString,
+                _registered_method=True)
 
 
 class ProcessingServiceServicer:
@@ -65,6 +75,24 @@ class ProcessingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryIncomingRequest(self, request, context):
+        """Puts a request that failed back into the queue, with all its attempts, as after the repair of an index. Only while
+        its failure is not sealed yet (`answer_batch_id` is empty): the Request Network takes the first answer that reaches
+        it and drops every other, so from then on only its user can submit it again. WRONG_STATE for a request that is not
+        failed, whose failure is sealed, whose time is over, or that its user gave up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FailIncomingRequest(self, request, context):
+        """Ends a request that waits or runs; its user is told the reason with the next bundle. A search that is under way is
+        given up at once. WRONG_STATE for a request that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProcessingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +105,16 @@ def add_ProcessingServiceServicer_to_server(servicer, server):
                     servicer.GetIncomingRequest,
                     request_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestRequest.FromString,
                     response_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestResponse.SerializeToString,
+            ),
+            'RetryIncomingRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryIncomingRequest,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestResponse.SerializeToString,
+            ),
+            'FailIncomingRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.FailIncomingRequest,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +172,60 @@ class ProcessingService:
             '/airlock.response.v1.ProcessingService/GetIncomingRequest',
             airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestRequest.SerializeToString,
             airlock_dot_response_dot_v1_dot_processing__service__pb2.GetIncomingRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryIncomingRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.ProcessingService/RetryIncomingRequest',
+            airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_processing__service__pb2.RetryIncomingRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FailIncomingRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.ProcessingService/FailIncomingRequest',
+            airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_processing__service__pb2.FailIncomingRequestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,16 @@ class ProcessingServiceStub:
     """Lists incoming requests, the newest first."""
     GetIncomingRequest: _grpc.UnaryUnaryMultiCallable[_processing_service_pb2.GetIncomingRequestRequest, _processing_service_pb2.GetIncomingRequestResponse]
     """Gives one incoming request by the id that it has on the Request Network."""
+    RetryIncomingRequest: _grpc.UnaryUnaryMultiCallable[_processing_service_pb2.RetryIncomingRequestRequest, _processing_service_pb2.RetryIncomingRequestResponse]
+    """Puts a request that failed back into the queue, with all its attempts, as after the repair of an index. Only while
+    its failure is not sealed yet (`answer_batch_id` is empty): the Request Network takes the first answer that reaches
+    it and drops every other, so from then on only its user can submit it again. WRONG_STATE for a request that is not
+    failed, whose failure is sealed, whose time is over, or that its user gave up.
+    """
+    FailIncomingRequest: _grpc.UnaryUnaryMultiCallable[_processing_service_pb2.FailIncomingRequestRequest, _processing_service_pb2.FailIncomingRequestResponse]
+    """Ends a request that waits or runs; its user is told the reason with the next bundle. A search that is under way is
+    given up at once. WRONG_STATE for a request that has ended.
+    """
 
 @_typing.type_check_only
 class ProcessingServiceAsyncStub(ProcessingServiceStub):
@@ -47,6 +57,16 @@ class ProcessingServiceAsyncStub(ProcessingServiceStub):
     """Lists incoming requests, the newest first."""
     GetIncomingRequest: _aio.UnaryUnaryMultiCallable[_processing_service_pb2.GetIncomingRequestRequest, _processing_service_pb2.GetIncomingRequestResponse]  # type: ignore[assignment]
     """Gives one incoming request by the id that it has on the Request Network."""
+    RetryIncomingRequest: _aio.UnaryUnaryMultiCallable[_processing_service_pb2.RetryIncomingRequestRequest, _processing_service_pb2.RetryIncomingRequestResponse]  # type: ignore[assignment]
+    """Puts a request that failed back into the queue, with all its attempts, as after the repair of an index. Only while
+    its failure is not sealed yet (`answer_batch_id` is empty): the Request Network takes the first answer that reaches
+    it and drops every other, so from then on only its user can submit it again. WRONG_STATE for a request that is not
+    failed, whose failure is sealed, whose time is over, or that its user gave up.
+    """
+    FailIncomingRequest: _aio.UnaryUnaryMultiCallable[_processing_service_pb2.FailIncomingRequestRequest, _processing_service_pb2.FailIncomingRequestResponse]  # type: ignore[assignment]
+    """Ends a request that waits or runs; its user is told the reason with the next bundle. A search that is under way is
+    given up at once. WRONG_STATE for a request that has ended.
+    """
 
 class ProcessingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Requests that arrived, and their execution."""
@@ -66,5 +86,27 @@ class ProcessingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_processing_service_pb2.GetIncomingRequestResponse, _abc.Awaitable[_processing_service_pb2.GetIncomingRequestResponse]]:
         """Gives one incoming request by the id that it has on the Request Network."""
+
+    @_abc_1.abstractmethod
+    def RetryIncomingRequest(
+        self,
+        request: _processing_service_pb2.RetryIncomingRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_processing_service_pb2.RetryIncomingRequestResponse, _abc.Awaitable[_processing_service_pb2.RetryIncomingRequestResponse]]:
+        """Puts a request that failed back into the queue, with all its attempts, as after the repair of an index. Only while
+        its failure is not sealed yet (`answer_batch_id` is empty): the Request Network takes the first answer that reaches
+        it and drops every other, so from then on only its user can submit it again. WRONG_STATE for a request that is not
+        failed, whose failure is sealed, whose time is over, or that its user gave up.
+        """
+
+    @_abc_1.abstractmethod
+    def FailIncomingRequest(
+        self,
+        request: _processing_service_pb2.FailIncomingRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_processing_service_pb2.FailIncomingRequestResponse, _abc.Awaitable[_processing_service_pb2.FailIncomingRequestResponse]]:
+        """Ends a request that waits or runs; its user is told the reason with the next bundle. A search that is under way is
+        given up at once. WRONG_STATE for a request that has ended.
+        """
 
 def add_ProcessingServiceServicer_to_server(servicer: ProcessingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
