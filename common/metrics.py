@@ -30,7 +30,18 @@ QUERY_DURATION = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
-CACHE_LOOKUPS = Counter("airlock_cache_lookups_total", "Look-ups in a cache.", ["cache", "outcome"], registry=REGISTRY)
+CACHE_LOOKUPS = Counter(
+    "airlock_cache_lookups_total",
+    "Look-ups in a cache by outcome: hit, miss, joined (another's execution is waited for) or away.",
+    ["cache", "outcome"],
+    registry=REGISTRY,
+)
+CACHE_HIT_RATIO = Gauge(
+    "airlock_cache_hit_ratio",
+    "Which part of this process's last 1000 look-ups in a cache were hits or joined; absent before the first.",
+    ["cache"],
+    registry=REGISTRY,
+)
 EXPORT_BATCH_SIZE = Histogram(
     "airlock_export_batch_size",
     "Records in a sealed bundle.",

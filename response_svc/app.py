@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
@@ -18,6 +20,8 @@ from airlock.response.v1 import (
     user_service_pb2_grpc,
 )
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from common import clock
 from common.audit.refusals import RefusalWriter
@@ -35,7 +39,9 @@ from common.jobs.queue import BrokerJobQueue
 from common.ratelimit.from_settings import user_limits
 from common.rpc.server import RpcService
 from response_svc.adapters.accounts import MasterAccounts
-from response_svc.adapters.answer_cache import RedisAnswerCache
+from response_svc.adapters.answers.cache import Lives, RedisAnswerCache
+from response_svc.adapters.answers.flights import RedisFlights
+from response_svc.adapters.answers.lookups import cache_state
 from response_svc.adapters.checks import EngineCheck
 from response_svc.adapters.decided_requests import PostgresDecidedRequests
 from response_svc.adapters.end_writer import GroupedEndWriter
@@ -62,6 +68,7 @@ from response_svc.usecases.claim_requests import Claims
 from response_svc.usecases.decide_request import DecisionContext
 from response_svc.usecases.execute_next import ExecutionContext
 from response_svc.usecases.execute_waiting import Executors
+from response_svc.usecases.flights import Flights
 from response_svc.usecases.hold_lease import Interruptions
 
 if TYPE_CHECKING:
@@ -135,19 +142,22 @@ async def build_app(
         settings.redis_url.get_secret_value(),
         socket_timeout=CACHE_TIMEOUT_SECONDS,
         socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
+        # Once more for a connection that was lost while nobody used it; the client's own default would try for seconds.
+        retry=Retry(NoBackoff(), 1),
     )
     notices = Notices.from_settings(settings, database)
     auth = AuthContext.from_settings(settings, database, MasterAccounts(), notices=notices, clock=moment)
     engine = make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)
-    cache = RedisAnswerCache(redis, seconds=settings.cache_ttl, aggregation_seconds=settings.cache_ttl_aggregations)
+    cache = RedisAnswerCache(redis, _lives(settings))
     users = UserContext(database, PostgresUsers(), auth.hasher, export_wake_ups(queue)[network_pb2.BUNDLE_KIND_USERS])
-    policy = _policy(database, queue)
+    policy = _policy(database, queue, cache)
     decisions = DecisionContext(database, PostgresDecidedRequests(), lambda: queue.wake(EXECUTE_QUERY), moment)
     batches = batch_context(settings, database, moment=moment, steps=steps)
     exchange = Exchange(batches, _sources(settings, auth.policy), _sinks(queue), keeping(settings))
-    execution = _execution(settings, batches, notices, Answering(cache, engine, settings.query_timeout), auth.policy)
+    answering = _answering(settings, redis, cache, engine)
+    execution = _execution(settings, batches, notices, answering, auth.policy)
     shared = shared_services(
         settings=settings,
         auth=auth,
@@ -170,7 +180,7 @@ async def build_app(
         exchange=exchange,
         rpc_services=[
             *_own_services(users, auth, decisions),
-            *_policy_services(SearchPolicyParts(policy, engine, cache)),
+            *_policy_services(SearchPolicyParts(policy, engine, cache, partial(cache_state, redis))),
             *shared,
         ],
         executors=Executors(execution, settings.worker_count),
@@ -199,7 +209,17 @@ def _sinks(queue: JobQueue) -> dict[BundleKind.ValueType, SinkFactory]:
     return {network_pb2.BUNDLE_KIND_REQUESTS: requests_sinks(wake)}
 
 
-def _policy(database: Database, queue: JobQueue) -> PolicyContext:
+def _lives(settings: ResponseSettings) -> Lives:
+    return Lives(
+        normal=settings.cache_ttl,
+        aggregations=settings.cache_ttl_aggregations,
+        hot=settings.cache_ttl_hot,
+        hot_count=settings.cache_hot_count,
+        hot_window=settings.cache_hot_window,
+    )
+
+
+def _policy(database: Database, queue: JobQueue, cache: AnswerCache) -> PolicyContext:
     wake_ups = export_wake_ups(queue)
     return PolicyContext(
         database=database,
@@ -209,6 +229,17 @@ def _policy(database: Database, queue: JobQueue) -> PolicyContext:
         use=PostgresProfileTypeUse(),
         wake_profile_types=wake_ups[network_pb2.BUNDLE_KIND_PROFILE_TYPES],
         wake_settings=wake_ups[network_pb2.BUNDLE_KIND_SETTINGS],
+        forget_answers=cache.forget,
+    )
+
+
+def _answering(settings: ResponseSettings, redis: Redis, cache: AnswerCache, engine: SearchEngine) -> Answering:
+    return Answering(
+        cache,
+        Flights(RedisFlights(redis), longest_seconds=2 * settings.query_timeout),
+        engine,
+        timeout_seconds=settings.query_timeout,
+        asking=asyncio.Semaphore(settings.worker_count),
     )
 
 

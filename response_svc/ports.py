@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
     from common.policy.limits import EffectiveLimits
     from common.policy.policy import Policy
+    from response_svc.domain.cache_state import CacheState
+    from response_svc.domain.flight import Flight, NoAnswer
     from response_svc.domain.incoming_request import (
         Answer,
         ClaimedRequest,
         FinalEnd,
         IncomingRequest,
-        Kept,
         RetryLater,
         Status,
     )
     from response_svc.domain.policy_row import PolicyRow, PolicyVersion
+    from response_svc.domain.question import Question
     from response_svc.domain.user import User
     from response_svc.domain.user_list import UserFilter, UserOrder, UserPlace
-    from response_svc.search.answers import EngineAnswer, EngineHealth
+    from response_svc.search.answers import EngineAnswer, EngineError, EngineHealth
 
 
 class UnstorableAnswerError(Exception):
@@ -75,20 +77,49 @@ class CurrentPolicy(Protocol):
 class AnswerCache(Protocol):
     """Answers kept for a while. It may lose any of them at any time, and being away is no error but to `forget`."""
 
-    async def find(self, index: str, search: Search) -> Kept:
-        """The kept answer to the same search of the same index, marked as kept."""
+    async def find(self, question: Question, *, again: bool = False) -> Answer | Flight | None:
+        """The kept answer, marked as kept, or the flight that is to bring one; None if there is no keeping it.
+
+        The first who asks leads the flight, and the others wait for it. With `again` this asking was counted before.
+        """
         ...
 
-    async def keep(self, index: str, search: Search, answer: Answer, generation: bytes | None) -> None:
-        """Keeps a whole answer; one that is partial or too large is left out.
+    async def keep(self, flight: Flight, answer: Answer) -> bool:
+        """Keeps a whole answer for equal questions and ends the flight; False if it could not.
 
-        `generation` is what `find` said before the engine was asked: an answer that was asked for before everything
-        was forgotten is not kept after it.
+        One that is partial or too large is left out, and so is one that was asked for before everything was forgotten.
         """
         ...
 
     async def forget(self, index: str | None) -> None:
-        """No answer of `index`, or of any for None, that was kept so far is found again. Raises UnavailableError."""
+        """No answer of `index`, or of any for None, that was kept so far or is under way is found later.
+
+        Raises UnavailableError.
+        """
+        ...
+
+
+class FlightBoard(Protocol):
+    """What is being executed anywhere, for those who wait for it. Being away is no error."""
+
+    async def renew(self, flight: Flight) -> None:
+        """Says that its leader is still there; a leader of whom nothing is heard for some seconds counts as gone."""
+        ...
+
+    async def end(self, flight: Flight, ending: EngineError | NoAnswer) -> None:
+        """Ends a flight that brought no kept answer, and tells those who wait what came of it."""
+        ...
+
+    async def look(self, flight: Flight) -> EngineError | NoAnswer | None:
+        """What came of it; None while it is under way. A kept answer is GONE here: the cache has it."""
+        ...
+
+
+class CacheReader(Protocol):
+    """How the cache fares."""
+
+    async def __call__(self) -> CacheState:
+        """The look-ups of the last hour and the server's memory; never raises."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from redis.exceptions import RedisError
 
-from common.metrics import CACHE_LOOKUPS
+from common.cache_lookups import CacheLookups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +32,17 @@ class RedisAnswerCache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._lookups = CacheLookups(_CACHE)
 
     async def get(self, request_id: UUID) -> bytes | None:
         """See the port."""
         try:
             data = await self._redis.get(cache_key(request_id))
         except (RedisError, OSError, TimeoutError) as error:
-            CACHE_LOOKUPS.labels(_CACHE, "away").inc()
+            self._lookups.count("away")
             log.warning("answer_cache_away", error=type(error).__name__)
             return None
-        CACHE_LOOKUPS.labels(_CACHE, "miss" if data is None else "hit").inc()
+        self._lookups.count("miss" if data is None else "hit")
         return bytes(data) if isinstance(data, (bytes, bytearray)) else None
 
     async def put(self, answers: Sequence[tuple[UUID, bytes]]) -> None:

@@ -101,17 +101,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the cache says of a search: the answer, if it has one, and how its next answer must be marked.
-
-    Without a `generation` the cache was away, and keeps nothing.
-    """
-
-    answer: Answer | None = None
-    generation: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """A final end without an answer. `message` is for people on the other network."""
 

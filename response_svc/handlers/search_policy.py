@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import grpc
 
     from response_svc.domain.policy_row import PolicyRow, PolicyVersion
-    from response_svc.ports import AnswerCache, SearchEngine
+    from response_svc.ports import AnswerCache, CacheReader, SearchEngine
     from response_svc.usecases.change_policy import PolicyContext
 
 MOST_INDICES: Final = 50
@@ -41,6 +41,7 @@ class SearchPolicyParts:
     policy: PolicyContext
     engine: SearchEngine
     cache: AnswerCache
+    cache_state: CacheReader
 
 
 class SearchPolicyHandler(SearchPolicyServiceServicer):
@@ -50,6 +51,7 @@ class SearchPolicyHandler(SearchPolicyServiceServicer):
         self._policy = parts.policy
         self._engine = parts.engine
         self._cache = parts.cache
+        self._cache_state = parts.cache_state
 
     async def AllowIndex(  # noqa: N802 - the method's name in the API, as everywhere here.
         self, request: pb.AllowIndexRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -125,6 +127,22 @@ class SearchPolicyHandler(SearchPolicyServiceServicer):
         health = await self._engine.check()
         return pb.GetEngineStateResponse(
             name=health.name, version=health.version, healthy=health.healthy, detail=health.detail
+        )
+
+    async def GetCacheState(  # noqa: N802
+        self, request: pb.GetCacheStateRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetCacheStateResponse:
+        """See the proto."""
+        state = await self._cache_state()
+        return pb.GetCacheStateResponse(
+            available=state.available,
+            hits=state.hits,
+            joined=state.joined,
+            misses=state.misses,
+            hit_ratio=state.hit_ratio,
+            used_bytes=state.used_bytes,
+            most_bytes=state.most_bytes,
+            eviction=state.eviction,
         )
 
     async def InvalidateCache(  # noqa: N802

@@ -50,6 +50,8 @@ class EngineError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.shared = False
+        """Whether it was another request's, which this one waited for."""
 
 
 class EngineUnavailableError(EngineError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from common.errors import (
@@ -48,6 +49,8 @@ async def allow_index(
         before = await context.indices.find(connection, name)
         if before is not None and not before.is_deleted:
             raise AlreadyExistsError(f"The index {name} is allowed already.", metadata=RESOURCE)
+        # It may be another index than the one that had this name before.
+        transaction.after_commit(partial(context.forget_answers, name))
         return await write(
             context,
             transaction,
@@ -100,6 +103,7 @@ async def keep_fields(
         if dict(index.fields) == dict(fields):
             return before, False
         changed = dict(index.fields).items() ^ dict(fields).items()
+        transaction.after_commit(partial(context.forget_answers, name))
         row = await write(
             context,
             transaction,
@@ -117,6 +121,7 @@ async def disallow_index(context: PolicyContext, name: str, *, revision: int | N
     async with context.database.transaction() as transaction:
         before = await held_index(context, transaction.connection, name)
         check_revision(before, revision)
+        transaction.after_commit(partial(context.forget_answers, name))
         await write(
             context,
             transaction,

@@ -28,6 +28,8 @@ class PolicyContext:
     wake_profile_types: Callable[[], Awaitable[None]]
     wake_settings: Callable[[], Awaitable[None]]
     """They let the changes of profile types, or of settings and indices, be exported soon."""
+    forget_answers: Callable[[str], Awaitable[None]]
+    """Lets no answer of an index be given again that was kept before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from response_svc.domain.incoming_request import (
     bounded,
     is_expired,
 )
+from response_svc.domain.question import Question, result_scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 NO_INDICES: Final = "no index is allowed yet; an administrator allows one with POST /api/v1/admin/indices"
 
 
-def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, now: datetime) -> Search | Failure:
-    """The search that may be executed, or why it may not, by this network's own tables alone."""
+def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, now: datetime) -> Question | Failure:
+    """What may be asked with the user's rights, or why it may not, by this network's own tables alone."""
     if is_expired(claimed.not_after, now):
         return Failure(FailureReason.EXPIRED, EXPIRED_WHILE_WAITING)
     if user is None:
@@ -49,7 +50,7 @@ def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, no
         return refused(f"{error.message} {violations}".rstrip())
     except DecodeError:
         return refused("The search cannot be read; it was damaged before it was sealed.")
-    return search
+    return Question(claimed.index, search, result_scope(profile))
 
 
 def refused(message: str) -> Failure:

@@ -69,6 +69,10 @@ class EngineGate:
             else:
                 await self._changed.wait()
 
+    def enter_again(self) -> None:
+        """Lets in at once whoever left only to wait for something else, even if another has come in his place."""
+        self._inside += 1
+
     async def leave(self, sign: Sign | None) -> None:
         """One that was let in has ended; `sign` is what it met, None if it did not ask the engine."""
         try:

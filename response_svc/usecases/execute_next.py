@@ -36,17 +36,14 @@ from response_svc.usecases.answer_search import Answering, answer
 from response_svc.usecases.check_request import check_request
 from response_svc.usecases.hold_lease import Interruptions, under_lease
 from response_svc.usecases.keep_outcome import Ended, keep
-from transfer.bundle.limits import MAX_RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
-    from airlock.search.v1.search_pb2 import Search
-
     from common.database.transaction import Database
-    from common.policy.policy import Policy
+    from response_svc.domain.question import Question
     from response_svc.domain.user import User
     from response_svc.ports import CurrentPolicy, EndWriter, RequestQueue
     from response_svc.usecases.claim_requests import Claims
@@ -125,12 +122,11 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
     outcome: Answer | Failure | RetryLater
     query_params, sign = None, None
     try:
-        policy = context.policy.current
-        search = check_request(claimed, user, policy, context.clock())
-        if isinstance(search, Failure):
-            return Ended(search, executed=False)
-        query_params = emit_body(search)
-        outcome = await answer_in_time(context, claimed, search, max_bytes=longest_answer(policy, user))
+        question = check_request(claimed, user, context.policy.current, context.clock())
+        if isinstance(question, Failure):
+            return Ended(question, executed=False)
+        query_params = emit_body(question.search)
+        outcome = await answer_in_time(context, claimed, question)
         sign = Sign.ANSWERED if isinstance(outcome, Answer) and not outcome.cache_hit else None
     except EngineError as error:
         outcome = after_engine_error(context, claimed, error)
@@ -142,16 +138,12 @@ async def execute(context: ExecutionContext, claimed: ClaimedRequest, user: User
     return Ended(outcome, milliseconds, query_params, sign=sign)
 
 
-async def answer_in_time(
-    context: ExecutionContext, claimed: ClaimedRequest, search: Search, *, max_bytes: int
-) -> Answer | Failure:
+async def answer_in_time(context: ExecutionContext, claimed: ClaimedRequest, question: Question) -> Answer | Failure:
     """The answer, or that the request's own time was over before it came. Raises EngineError."""
     left = (claimed.not_after - context.clock()).total_seconds() if claimed.not_after is not None else None
     try:
         async with asyncio.timeout(left) as over:
-            return await answer(
-                context.answering, claimed.index, search, max_bytes=max_bytes, accept_partial=claimed.accept_partial
-            )
+            return await answer(context.answering, question, accept_partial=claimed.accept_partial)
     except TimeoutError:
         if not over.expired():
             raise
@@ -159,7 +151,9 @@ async def answer_in_time(
 
 
 def sign_of(error: EngineError) -> Sign | None:
-    """What an error tells of the engine as a whole; None for one of this search or its index alone."""
+    """What an error tells of the engine as a whole; None for one of this search or its index alone, or of another's."""
+    if error.shared:
+        return None
     if isinstance(error, EngineOverloadedError):
         return Sign.OVERLOADED
     if error.engine_away:
@@ -167,12 +161,6 @@ def sign_of(error: EngineError) -> Sign | None:
     if isinstance(error, EngineTimeoutError):
         return Sign.LATE
     return None if error.may_pass else Sign.ANSWERED
-
-
-def longest_answer(policy: Policy, user: User | None) -> int:
-    """How many bytes an answer for the user may have by his profile type."""
-    profile = policy.profile_types.get(user.profile_type) if user is not None else None
-    return profile.max_result_bytes if profile is not None else MAX_RESULT
 
 
 def after_engine_error(context: ExecutionContext, claimed: ClaimedRequest, error: EngineError) -> Failure | RetryLater:

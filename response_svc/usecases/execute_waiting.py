@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from common.cancellation import cancel_and_wait
 from response_svc.domain.incoming_request import EXPIRED_WHILE_WAITING
 from response_svc.usecases.engine_gate import EngineGate
 from response_svc.usecases.execute_next import execute_next
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
     from response_svc.domain.circuit import Sign
     from response_svc.usecases.execute_next import Execution, ExecutionContext
 
@@ -18,6 +25,9 @@ EXPIRED_AT_ONCE: Final = 500
 """So many ends share a transaction."""
 LOOK_AFTER_CLAIMS: Final = 100
 """After so many claims of this process it looks again for requests whose pause is over; else an empty queue does."""
+
+MOST_WAITING: Final = 128
+"""So many requests of a process may lend their places; each holds a lease. Those beyond keep their places."""
 
 
 class Executors:
@@ -29,6 +39,7 @@ class Executors:
         self._count = count
         self._gate = gate or EngineGate(context.answering.engine, count, jitter=context.jitter)
         self._running = 0
+        self._waiting = 0
         self._wakes = 0
         self._claims = 0
 
@@ -41,9 +52,11 @@ class Executors:
         self._wakes += 1
         outcomes = Counter[str]()
         await self._put_in_order(outcomes)
-        loops = [self._until_empty(outcomes) for _ in range(self._count - self._running)]
-        self._running += len(loops)
-        await asyncio.gather(*loops)
+        loops: set[asyncio.Task[None]] = set()
+        for _ in range(self._count - self._running):
+            self._running += 1
+            self._start(loops, outcomes)
+        await ended(loops)
         return dict(+outcomes)
 
     async def _put_in_order(self, outcomes: Counter[str]) -> None:
@@ -60,11 +73,16 @@ class Executors:
                 )
             outcomes["expired"] += expired
 
-    async def _until_empty(self, outcomes: Counter[str]) -> None:
+    def _start(self, loops: set[asyncio.Task[None]], outcomes: Counter[str]) -> None:
+        context = lending(self._context, partial(self._lent, loops, outcomes))
+        loops.add(asyncio.create_task(self._until_empty(context, outcomes)))
+
+    async def _until_empty(self, context: ExecutionContext, outcomes: Counter[str]) -> None:
         try:
-            while await self._gate.enter():
+            # More than the count are at it for a moment when a place that was lent is taken back.
+            while self._running <= self._count and await self._gate.enter():
                 wakes = self._wakes
-                execution = await self._one()
+                execution = await self._one(context)
                 if execution is not None:
                     outcomes[execution.outcome] += 1
                 elif wakes == self._wakes:
@@ -72,12 +90,12 @@ class Executors:
         finally:
             self._running -= 1
 
-    async def _one(self) -> Execution | None:
+    async def _one(self, context: ExecutionContext) -> Execution | None:
         """One execution, of which the gate hears; it was entered."""
         sign: Sign | None = None
         try:
             await self._look_for_due_retries()
-            execution = await execute_next(self._context)
+            execution = await execute_next(context)
             sign = execution.sign if execution is not None else None
         finally:
             await self._gate.leave(sign)
@@ -89,3 +107,43 @@ class Executors:
         if self._claims % LOOK_AFTER_CLAIMS == 0:
             async with self._context.database.transaction() as transaction:
                 await self._context.queue.return_due_retries(transaction.connection)
+
+    @asynccontextmanager
+    async def _lent(self, loops: set[asyncio.Task[None]], outcomes: Counter[str]) -> AsyncIterator[None]:
+        """Lets another request be executed in the place of one that only waits for an equal one's answer.
+
+        So a hundred equal requests hold up nobody else for the time of their one slow query.
+        """
+        if self._waiting >= MOST_WAITING:
+            yield
+            return
+        self._waiting += 1
+        await self._gate.leave(None)
+        self._start(loops, outcomes)
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._running += 1
+            self._gate.enter_again()
+
+
+def lending(context: ExecutionContext, lend: Callable[[], AbstractAsyncContextManager[None]]) -> ExecutionContext:
+    """The same with a place that can be lent."""
+    return replace(context, answering=replace(context.answering, lend=lend))
+
+
+async def ended(loops: set[asyncio.Task[None]]) -> None:
+    """Returns once all have ended, also those that are added meanwhile; then raises what one of them raised."""
+    errors: list[BaseException] = []
+    try:
+        while loops:
+            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            loops -= done
+            errors += [error for loop in done if not loop.cancelled() and (error := loop.exception()) is not None]
+    except asyncio.CancelledError:
+        # Each gives its request back; the first to have done so does not end the others' time for it.
+        await cancel_and_wait(*loops)
+        raise
+    if errors:
+        raise errors[0]

@@ -25,8 +25,9 @@ from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.change_users import UserContext
 from response_svc.usecases.claim_requests import Claims
 from response_svc.usecases.execute_next import ExecutionContext
+from response_svc.usecases.flights import Flights
 from sandbox.migrated import SERVICE, migrated_database
-from tests.integration.response_svc.world import Arrivals, FakeEngine, FixedPolicy, NoCache
+from tests.integration.response_svc.world import Arrivals, FakeEngine, FixedPolicy, NoCache, NoFlights
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,7 +91,7 @@ def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
         queue=queue,
         claims=Claims(database, queue, PostgresUsers(), worker="test", lease=timedelta(seconds=60)),
         ends=GroupedEndWriter(database),
-        answering=Answering(NoCache(), engine),
+        answering=Answering(NoCache(), Flights(NoFlights(), longest_seconds=60), engine),
         policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),
         jitter=lambda: 0.5,
         steps=no_steps,

@@ -18,6 +18,8 @@ from response_svc.usecases.change_policy import PolicyContext
 from tests.integration.response_svc.world import rows
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from common.database.transaction import Database
 
 
@@ -31,7 +33,16 @@ class RememberingQueue:
         self.woken += [name] * times
 
 
-def policy_context(database: Database, queue: RememberingQueue | None = None) -> PolicyContext:
+async def no_answers(_index: str) -> None:
+    """Nothing was kept."""
+
+
+def policy_context(
+    database: Database,
+    queue: RememberingQueue | None = None,
+    *,
+    forget_answers: Callable[[str], Awaitable[None]] = no_answers,
+) -> PolicyContext:
     wake_ups = export_wake_ups(queue or RememberingQueue())
     return PolicyContext(
         database=database,
@@ -41,6 +52,7 @@ def policy_context(database: Database, queue: RememberingQueue | None = None) ->
         use=PostgresProfileTypeUse(),
         wake_profile_types=wake_ups[BUNDLE_KIND_PROFILE_TYPES],
         wake_settings=wake_ups[BUNDLE_KIND_SETTINGS],
+        forget_answers=forget_answers,
     )
 
 

@@ -10,6 +10,7 @@ from airlock.response.v1 import search_policy_service_pb2 as indices
 from airlock.response.v1 import settings_service_pb2 as settings
 
 from common.errors import NotFoundError, PageTokenInvalidError, UnavailableError
+from response_svc.domain.cache_state import CacheState
 from response_svc.handlers.profile_types import ProfileTypeHandler
 from response_svc.handlers.search_policy import SearchPolicyHandler, SearchPolicyParts
 from response_svc.handlers.settings import SettingsHandler
@@ -33,6 +34,11 @@ class ForgettingCache:
         if self.away:
             raise UnavailableError("away")
         self.forgotten.append(index)
+
+
+async def no_state() -> CacheState:
+    """A cache that does not answer."""
+    return CacheState(available=False)
 
 
 async def test_a_profile_type_lives_from_its_making_to_its_end(database: Database) -> None:
@@ -101,7 +107,7 @@ async def test_a_setting_is_set_and_put_back(database: Database) -> None:
 
 async def test_an_index_is_allowed_looked_at_and_taken_back(database: Database) -> None:
     engine, cache = FakeEngine(), ForgettingCache()
-    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), engine, cast("Any", cache)))
+    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), engine, cast("Any", cache), no_state))
     allowed = (await handler.AllowIndex(indices.AllowIndexRequest(name="cities", description="x"), CALL)).index
     assert [(field.name, field.type) for field in allowed.fields] == [("name", "text"), ("population", "long")]
     [listed] = (await handler.ListIndices(indices.ListIndicesRequest(), CALL)).indices
@@ -127,7 +133,9 @@ async def test_an_index_is_allowed_looked_at_and_taken_back(database: Database) 
 
 async def test_forgetting_answers_is_audited_only_if_it_succeeded(database: Database) -> None:
     cache = ForgettingCache()
-    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache)))
+    handler = SearchPolicyHandler(
+        SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache), no_state)
+    )
     await handler.AllowIndex(indices.AllowIndexRequest(name="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(index="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(), CALL)

@@ -17,7 +17,7 @@ from common.policy import limits as policy_limits
 from common.policy.limits import effective
 from common.rpc.caller import current_caller
 from response_svc.adapters.import_requests import requests_sinks
-from response_svc.domain.incoming_request import Kept
+from response_svc.domain.flight import NoAnswer
 from response_svc.domain.user import NewUser, User
 from response_svc.search.answers import EngineAnswer, EngineHealth, EngineUnavailableError, NoSuchIndexError
 from response_svc.usecases.change_users import UserContext, create_user
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
     from common.database.transaction import Database
     from common.policy.policy import Policy
+    from response_svc.domain.flight import Flight
     from response_svc.domain.incoming_request import Answer
+    from response_svc.domain.question import Question
+    from response_svc.search.answers import EngineError
     from response_svc.usecases.execute_next import ExecutionContext
 
 BODY = b'{"took":3,"hits":{"total":{"value":9007199254740993},"hits":[]}}'
@@ -84,16 +87,29 @@ class FakeEngine:
 
 
 class NoCache:
-    """A cache that keeps nothing."""
+    """A cache that keeps nothing, as one whose Redis is away."""
 
-    async def find(self, index: str, search: Search) -> Kept:
-        return Kept()
-
-    async def keep(self, index: str, search: Search, answer: Answer, generation: bytes | None) -> None:
+    async def find(self, question: Question, *, again: bool = False) -> Answer | Flight | None:
         return None
+
+    async def keep(self, flight: Flight, answer: Answer) -> bool:
+        return False
 
     async def forget(self, index: str | None) -> None:
         return None
+
+
+class NoFlights:
+    """A board that tells nothing of other processes."""
+
+    async def renew(self, flight: Flight) -> None:
+        return None
+
+    async def end(self, flight: Flight, ending: EngineError | NoAnswer) -> None:
+        return None
+
+    async def look(self, flight: Flight) -> EngineError | NoAnswer | None:
+        return NoAnswer.ALONE
 
 
 @dataclass

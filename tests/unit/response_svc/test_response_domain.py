@@ -25,6 +25,7 @@ from response_svc.domain.incoming_request import (
     bounded,
     is_expired,
 )
+from response_svc.domain.question import Question, result_scope
 from response_svc.domain.user import NewUser, Role, User, UserChanges, changed, deactivated, without_sessions
 from response_svc.usecases.check_request import check_request
 
@@ -152,7 +153,9 @@ POLICY = Policy(
 
 
 def test_an_allowed_search_may_be_executed() -> None:
-    assert isinstance(check_request(claimed(), user(), POLICY, NOW), Search)
+    question = check_request(claimed(), user(), POLICY, NOW)
+    assert isinstance(question, Question)
+    assert (question.index, question.scope) == ("cities", result_scope(None))
 
 
 @pytest.mark.parametrize(

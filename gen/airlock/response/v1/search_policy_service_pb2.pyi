@@ -416,6 +416,75 @@ class GetEngineStateResponse(_message.Message):
 Global___GetEngineStateResponse: _TypeAlias = GetEngineStateResponse  # noqa: Y015
 
 @_typing.final
+class GetCacheStateRequest(_message.Message):
+    """Nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCacheStateRequest: _TypeAlias = GetCacheStateRequest  # noqa: Y015
+
+@_typing.final
+class GetCacheStateResponse(_message.Message):
+    """The cache of answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    HIT_RATIO_FIELD_NUMBER: _builtins.int
+    USED_BYTES_FIELD_NUMBER: _builtins.int
+    MOST_BYTES_FIELD_NUMBER: _builtins.int
+    EVICTION_FIELD_NUMBER: _builtins.int
+    available: _builtins.bool
+    """Whether it answers. If not, nothing else is known."""
+    hits: _builtins.int
+    """Look-ups of the last hour that found a kept answer."""
+    joined: _builtins.int
+    """Those that found that the same was just being asked, and waited for that answer."""
+    misses: _builtins.int
+    """Those after which the search engine was asked."""
+    hit_ratio: _builtins.float
+    """Which part of them spared the engine a query: (hits + joined) of all. Absent without any."""
+    used_bytes: _builtins.int
+    """Memory that its server uses, for everything that it holds; 0 if it does not say."""
+    most_bytes: _builtins.int
+    """How much it may use; 0 is no limit, or that it does not say."""
+    eviction: _builtins.str
+    """What it drops once that is full, in Redis' words, such as volatile-lru."""
+    def __init__(
+        self,
+        *,
+        available: _builtins.bool = ...,
+        hits: _builtins.int = ...,
+        joined: _builtins.int = ...,
+        misses: _builtins.int = ...,
+        hit_ratio: _builtins.float | None = ...,
+        used_bytes: _builtins.int = ...,
+        most_bytes: _builtins.int = ...,
+        eviction: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hit_ratio", b"_hit_ratio", "hit_ratio", b"hit_ratio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hit_ratio", b"_hit_ratio", "available", b"available", "eviction", b"eviction", "hit_ratio", b"hit_ratio", "hits", b"hits", "joined", b"joined", "misses", b"misses", "most_bytes", b"most_bytes", "used_bytes", b"used_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hit_ratio: _TypeAlias = _typing.Literal["hit_ratio"]  # noqa: Y015
+    _WhichOneofArgType__hit_ratio: _TypeAlias = _typing.Literal["_hit_ratio", b"_hit_ratio"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hit_ratio) -> _WhichOneofReturnType__hit_ratio | None: ...
+
+Global___GetCacheStateResponse: _TypeAlias = GetCacheStateResponse  # noqa: Y015
+
+@_typing.final
 class InvalidateCacheRequest(_message.Message):
     """Which answers."""
 

@@ -77,6 +77,11 @@ class SearchPolicyServiceStub:
                 request_serializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateRequest.SerializeToString,
                 response_deserializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateResponse.FromString,
                 _registered_method=True)
+        self.GetCacheState = channel.unary_unary(
+                '/airlock.response.v1.SearchPolicyService/GetCacheState',
+                request_serializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateRequest.SerializeToString,
+                response_deserializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateResponse.FromString,
+                _registered_method=True)
         self.InvalidateCache = channel.unary_unary(
                 '/airlock.response.v1.SearchPolicyService/InvalidateCache',
                 request_serializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.InvalidateCacheRequest.SerializeToString,
@@ -147,6 +152,14 @@ class SearchPolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCacheState(self, request, context):
+        """Says how the cache of answers fares, over all processes of this network. A cache that does not answer is said, not
+        an error: then every search is asked of the engine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def InvalidateCache(self, request, context):
         """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
         catalogue; UNAVAILABLE if the cache does not answer.
@@ -197,6 +210,11 @@ def add_SearchPolicyServiceServicer_to_server(servicer, server):
                     servicer.GetEngineState,
                     request_deserializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateRequest.FromString,
                     response_serializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateResponse.SerializeToString,
+            ),
+            'GetCacheState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCacheState,
+                    request_deserializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateRequest.FromString,
+                    response_serializer=airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateResponse.SerializeToString,
             ),
             'InvalidateCache': grpc.unary_unary_rpc_method_handler(
                     servicer.InvalidateCache,
@@ -423,6 +441,33 @@ class SearchPolicyService:
             '/airlock.response.v1.SearchPolicyService/GetEngineState',
             airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateRequest.SerializeToString,
             airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetEngineStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCacheState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/airlock.response.v1.SearchPolicyService/GetCacheState',
+            airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateRequest.SerializeToString,
+            airlock_dot_response_dot_v1_dot_search__policy__service__pb2.GetCacheStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,10 @@ class SearchPolicyServiceStub:
     """Lists what the catalogue said of an index after each change, the newest first; also of one that was removed."""
     GetEngineState: _grpc.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetEngineStateRequest, _search_policy_service_pb2.GetEngineStateResponse]
     """Says which search engine answers here, and whether it can now."""
+    GetCacheState: _grpc.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetCacheStateRequest, _search_policy_service_pb2.GetCacheStateResponse]
+    """Says how the cache of answers fares, over all processes of this network. A cache that does not answer is said, not
+    an error: then every search is asked of the engine.
+    """
     InvalidateCache: _grpc.UnaryUnaryMultiCallable[_search_policy_service_pb2.InvalidateCacheRequest, _search_policy_service_pb2.InvalidateCacheResponse]
     """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
     catalogue; UNAVAILABLE if the cache does not answer.
@@ -85,6 +89,10 @@ class SearchPolicyServiceAsyncStub(SearchPolicyServiceStub):
     """Lists what the catalogue said of an index after each change, the newest first; also of one that was removed."""
     GetEngineState: _aio.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetEngineStateRequest, _search_policy_service_pb2.GetEngineStateResponse]  # type: ignore[assignment]
     """Says which search engine answers here, and whether it can now."""
+    GetCacheState: _aio.UnaryUnaryMultiCallable[_search_policy_service_pb2.GetCacheStateRequest, _search_policy_service_pb2.GetCacheStateResponse]  # type: ignore[assignment]
+    """Says how the cache of answers fares, over all processes of this network. A cache that does not answer is said, not
+    an error: then every search is asked of the engine.
+    """
     InvalidateCache: _aio.UnaryUnaryMultiCallable[_search_policy_service_pb2.InvalidateCacheRequest, _search_policy_service_pb2.InvalidateCacheResponse]  # type: ignore[assignment]
     """Forgets kept answers, so that the search engine is asked again. NOT_FOUND for an index that never was in the
     catalogue; UNAVAILABLE if the cache does not answer.
@@ -161,6 +169,16 @@ class SearchPolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_policy_service_pb2.GetEngineStateResponse, _abc.Awaitable[_search_policy_service_pb2.GetEngineStateResponse]]:
         """Says which search engine answers here, and whether it can now."""
+
+    @_abc_1.abstractmethod
+    def GetCacheState(
+        self,
+        request: _search_policy_service_pb2.GetCacheStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_policy_service_pb2.GetCacheStateResponse, _abc.Awaitable[_search_policy_service_pb2.GetCacheStateResponse]]:
+        """Says how the cache of answers fares, over all processes of this network. A cache that does not answer is said, not
+        an error: then every search is asked of the engine.
+        """
 
     @_abc_1.abstractmethod
     def InvalidateCache(

@@ -1,0 +1,1 @@
+"""Answers that are kept in Redis, and executions that are shared by way of it."""
