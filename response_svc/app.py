@@ -8,7 +8,6 @@ import secrets
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from airlock.common.v1 import network_pb2
@@ -41,7 +40,6 @@ from common.rpc.server import RpcService
 from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answers.cache import Lives, RedisAnswerCache
 from response_svc.adapters.answers.flights import RedisFlights
-from response_svc.adapters.answers.lookups import cache_state
 from response_svc.adapters.checks import EngineCheck
 from response_svc.adapters.decided_requests import PostgresDecidedRequests
 from response_svc.adapters.end_writer import GroupedEndWriter
@@ -180,7 +178,7 @@ async def build_app(
         exchange=exchange,
         rpc_services=[
             *_own_services(users, auth, decisions),
-            *_policy_services(SearchPolicyParts(policy, engine, cache, partial(cache_state, redis))),
+            *_policy_services(SearchPolicyParts(policy, engine, cache)),
             *shared,
         ],
         executors=Executors(execution, settings.worker_count),

@@ -98,6 +98,10 @@ class AnswerCache(Protocol):
         """
         ...
 
+    async def state(self) -> CacheState:
+        """The look-ups of the last hour, of all processes, and the server's memory; never raises."""
+        ...
+
 
 class FlightBoard(Protocol):
     """What is being executed anywhere, for those who wait for it. Being away is no error."""
@@ -112,14 +116,6 @@ class FlightBoard(Protocol):
 
     async def look(self, flight: Flight) -> EngineError | NoAnswer | None:
         """What came of it; None while it is under way. A kept answer is GONE here: the cache has it."""
-        ...
-
-
-class CacheReader(Protocol):
-    """How the cache fares."""
-
-    async def __call__(self) -> CacheState:
-        """The look-ups of the last hour and the server's memory; never raises."""
         ...
 
 

@@ -7,14 +7,14 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import redis.asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from common.database.transaction import Database
@@ -112,10 +112,10 @@ class RedisCheck:
     needed: bool = False
 
     async def __call__(self) -> str:
-        """The server's version."""
+        """The server's version, and what it drops once its memory is full."""
         client = redis.asyncio.Redis.from_url(self.url, socket_connect_timeout=TIMEOUT_SECONDS)
         try:
-            information = await client.info("server")
+            information = await client.info("server") | await client.info("memory")
         except redis.RedisError as error:
             raise HealthError(
                 f"Redis does not answer ({type(error).__name__}). Start it, or correct REDIS_URL."
@@ -123,7 +123,21 @@ class RedisCheck:
         finally:
             await client.aclose()
         name = information.get("server_name", "redis")
-        return f"{name} {information.get(f'{name}_version', information.get('redis_version'))}"
+        return (
+            f"{name} {information.get(f'{name}_version', information.get('redis_version'))}, {_eviction(information)}"
+        )
+
+
+def _eviction(memory: Mapping[str, Any]) -> str:
+    """What Redis does when it is full. Raises HealthError where that would cost wake-ups of jobs."""
+    most, policy = int(memory.get("maxmemory", 0)), str(memory.get("maxmemory_policy", ""))
+    if not most:
+        return "without a limit of memory"
+    if policy.startswith("allkeys"):
+        raise HealthError(
+            f"Redis drops what wakes jobs when its memory is full ({policy}). Set its maxmemory-policy to volatile-lru."
+        )
+    return f"up to {most // 2**20} MiB, {policy}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import grpc
 
     from response_svc.domain.policy_row import PolicyRow, PolicyVersion
-    from response_svc.ports import AnswerCache, CacheReader, SearchEngine
+    from response_svc.ports import AnswerCache, SearchEngine
     from response_svc.usecases.change_policy import PolicyContext
 
 MOST_INDICES: Final = 50
@@ -41,7 +41,6 @@ class SearchPolicyParts:
     policy: PolicyContext
     engine: SearchEngine
     cache: AnswerCache
-    cache_state: CacheReader
 
 
 class SearchPolicyHandler(SearchPolicyServiceServicer):
@@ -51,7 +50,6 @@ class SearchPolicyHandler(SearchPolicyServiceServicer):
         self._policy = parts.policy
         self._engine = parts.engine
         self._cache = parts.cache
-        self._cache_state = parts.cache_state
 
     async def AllowIndex(  # noqa: N802 - the method's name in the API, as everywhere here.
         self, request: pb.AllowIndexRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -133,7 +131,7 @@ class SearchPolicyHandler(SearchPolicyServiceServicer):
         self, request: pb.GetCacheStateRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.GetCacheStateResponse:
         """See the proto."""
-        state = await self._cache_state()
+        state = await self._cache.state()
         return pb.GetCacheStateResponse(
             available=state.available,
             hits=state.hits,

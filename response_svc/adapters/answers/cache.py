@@ -16,6 +16,7 @@ from common.search.now import depends_on_now
 from response_svc.adapters.answers.layout import (
     EVERY_INDEX_KEY,
     GENERATION_BYTES,
+    LAYOUT,
     after_time,
     answer_in,
     askings_key,
@@ -24,7 +25,7 @@ from response_svc.adapters.answers.layout import (
     flight_key,
     generation_key,
 )
-from response_svc.adapters.answers.lookups import COUNTED_SECONDS, lookups_key
+from response_svc.adapters.answers.lookups import COUNTED_SECONDS, lookups_key, read_state
 from response_svc.adapters.answers.script import TOKEN_BYTES, by_server, script
 from response_svc.domain.flight import Flight
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from response_svc.domain.cache_state import CacheState
     from response_svc.domain.incoming_request import Answer
     from response_svc.domain.question import Question
 
@@ -42,9 +44,14 @@ LARGEST_KEPT_BYTES: Final = 1024 * 1024
 """Longer answers are rare and would push many short ones out."""
 FLIGHT_MILLISECONDS: Final = 6000
 """How long those who wait believe in a leader of whom nothing is heard."""
-GENERATION_SECONDS: Final = 7 * 24 * 3600
 PAUSE_SECONDS: Final = 1.0
 """How long Redis is left alone after it failed: else each search would wait for one that hangs."""
+FIND_CONSTANTS: Final = {
+    "LAYOUT": LAYOUT,
+    "GENERATION_BYTES": GENERATION_BYTES,
+    "FLIGHT_MILLISECONDS": FLIGHT_MILLISECONDS,
+    "COUNTED_SECONDS": COUNTED_SECONDS,
+}
 # What Redis says of a look-up.
 FOUND: Final = {b"hit": "hit", b"joined": "joined", b"miss": "miss"}
 
@@ -90,8 +97,9 @@ class RedisAnswerCache:
         self._milliseconds = milliseconds
         self._clock = clock
         self._next_try = 0.0
-        self._find = script(redis, "find")
-        self._keep = script(redis, "keep")
+        hot = {"HOT_COUNT": lives.hot_count, "HOT_WINDOW": lives.hot_window * 1000}
+        self._find = script(redis, "find", **hot, **FIND_CONSTANTS)
+        self._keep = script(redis, "keep", **hot)
         self._lookups = CacheLookups("answers")
 
     async def find(self, question: Question, *, again: bool = False) -> Answer | Flight | None:
@@ -117,27 +125,13 @@ class RedisAnswerCache:
         return Flight(key, question.index, seconds, generation, found, leads=outcome == b"miss")
 
     async def _look_up(self, index: str, key: str, seconds: int, *, again: bool) -> Any:  # noqa: ANN401 - bytes.
-        lives = self._lives
         return await self._find(
-            keys=[
-                EVERY_INDEX_KEY,
-                generation_key(index),
-                key,
-                askings_key(key),
-                flight_key(key),
-                lookups_key(),
-            ],
+            keys=[*keys_of(key, index), lookups_key()],
             args=[
-                secrets.token_bytes(GENERATION_BYTES),
-                GENERATION_SECONDS,
-                self._milliseconds(),
                 secrets.token_bytes(TOKEN_BYTES),
-                FLIGHT_MILLISECONDS,
-                lives.hot_count,
-                lives.hot_window * 1000,
-                lives.longest(seconds) * 1000,
+                self._milliseconds(),
+                self._lives.longest(seconds) * 1000,
                 0 if again else 1,
-                COUNTED_SECONDS,
             ],
         )
 
@@ -145,10 +139,9 @@ class RedisAnswerCache:
         """See the port."""
         if answer.partial or len(answer.body) > LARGEST_KEPT_BYTES:
             return False
-        lives, key = self._lives, flight.key
         try:
             kept = await self._keep(
-                keys=[EVERY_INDEX_KEY, generation_key(flight.index), key, askings_key(key), flight_key(key)],
+                keys=keys_of(flight.key, flight.index),
                 args=[
                     flight.generation,
                     flight.token,
@@ -156,9 +149,7 @@ class RedisAnswerCache:
                     before_time(flight.generation),
                     after_time(answer),
                     flight.seconds * 1000,
-                    lives.longest(flight.seconds) * 1000,
-                    lives.hot_count,
-                    lives.hot_window * 1000,
+                    self._lives.longest(flight.seconds) * 1000,
                 ],
             )
         except (RedisError, OSError) as error:
@@ -170,7 +161,7 @@ class RedisAnswerCache:
         """See the port."""
         key = EVERY_INDEX_KEY if index is None else generation_key(index)
         try:
-            await self._redis.set(key, secrets.token_bytes(GENERATION_BYTES), ex=GENERATION_SECONDS)
+            await self._redis.set(key, secrets.token_bytes(GENERATION_BYTES))
         except (RedisError, OSError) as error:
             log.warning("cache_unavailable", step="forget", error=type(error).__name__)
             raise UnavailableError(
@@ -178,3 +169,12 @@ class RedisAnswerCache:
                 metadata={"part": "redis"},
                 retry_after_seconds=1,
             ) from None
+
+    async def state(self) -> CacheState:
+        """See the port."""
+        return await read_state(self._redis)
+
+
+def keys_of(key: str, index: str) -> list[str]:
+    """What both scripts look at, of the answer under `key`."""
+    return [EVERY_INDEX_KEY, generation_key(index), askings_key(key), key, flight_key(key)]

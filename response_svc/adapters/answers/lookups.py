@@ -29,7 +29,7 @@ def lookups_key(at: float | None = None, *, back: int = 0) -> str:
     return f"es-lookups:{int(seconds) // PERIOD_SECONDS - back}"
 
 
-async def cache_state(redis: Redis, clock: Callable[[], float] = time.time) -> CacheState:
+async def read_state(redis: Redis, clock: Callable[[], float] = time.time) -> CacheState:
     """How the cache fares. A Redis that is away, or that tells nothing of its memory, is said, not raised."""
     at = clock()
     try:

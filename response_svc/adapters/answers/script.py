@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-TOKEN_BYTES: Final = 12
+TOKEN_BYTES: Final = 16
 _BY_SERVER: Final = 0
 
 
@@ -18,7 +18,8 @@ def by_server() -> int:
     return _BY_SERVER
 
 
-def script(redis: Redis, name: str) -> AsyncScript:
-    """The script of that name, which is sent again where a server does not know it."""
+def script(redis: Redis, name: str, **constants: int) -> AsyncScript:
+    """The script of that name with these constants; it is sent again where a server does not know it."""
     text = resources.files("response_svc.adapters.answers").joinpath(f"{name}.lua").read_text()
-    return redis.register_script(text)
+    given = "".join(f"local {constant} = {value}\n" for constant, value in constants.items())
+    return redis.register_script(given + text)

@@ -12,6 +12,7 @@ from common.policy.index import AllowedIndex
 from common.policy.limits import EffectiveLimits, RateLimits
 from common.policy.policy import Policy
 from common.policy.profile_type import ProfileType
+from response_svc.adapters.answers.cache import RedisAnswerCache
 from response_svc.search.answers import EngineAnswer, EngineTimeoutError, PartialResultError
 from response_svc.usecases.execute_next import execute_next
 from response_svc.usecases.execute_waiting import Executors
@@ -69,6 +70,15 @@ async def until_completed(database: Database, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_joined(execution: ExecutionContext, number: int) -> None:
+    """Returns once so many wait for an equal request's answer."""
+    cache = execution.answering.cache
+    assert isinstance(cache, RedisAnswerCache)
+    async with asyncio.timeout(20):
+        while (await cache.state()).joined < number:  # noqa: ASYNC110 - nobody tells.
+            await asyncio.sleep(0.01)
+
+
 async def test_equal_requests_ask_the_engine_once_and_hold_up_no_others(
     database: Database,
     slow: tuple[ExecutionContext, HeldEngine],
@@ -119,15 +129,11 @@ async def test_a_fault_is_shared_and_each_request_keeps_its_own_attempts(
     await arrivals.arrive(*(question(user, minute=minute) for minute in range(4)))
     await rows(
         database,
-        "UPDATE incoming_requests SET retry_count = 4, started_at = now() WHERE id IN"
-        " (SELECT id FROM incoming_requests ORDER BY requested_at DESC LIMIT 1)",
+        "UPDATE incoming_requests SET retry_count = 4, started_at = now()"
+        " WHERE id = (SELECT id FROM incoming_requests ORDER BY requested_at DESC LIMIT 1)",
     )
-    executors = Executors(execution, 4)
-    running = asyncio.create_task(executors.run())
-    claimed = "SELECT count(*) FROM incoming_requests WHERE status = 'processing'"
-    async with asyncio.timeout(20):
-        while (await rows(database, claimed))[0].count < 4:  # noqa: ASYNC110 - nobody tells.
-            await asyncio.sleep(0.01)
+    running = asyncio.create_task(Executors(execution, 4).run())
+    await until_joined(execution, 3)
     held.let_go.set()
     assert await running == {"retry": 3, "timeout": 1}
     assert held.asked == 1
@@ -145,10 +151,7 @@ async def test_a_worker_that_is_told_to_stop_gives_back_those_that_wait_too(
     execution, _ = slow
     await arrivals.arrive(*(question(user, minute=minute) for minute in range(10)))
     running = asyncio.create_task(Executors(execution, 2).run())
-    claimed = "SELECT count(*) FROM incoming_requests WHERE status = 'processing'"
-    async with asyncio.timeout(20):
-        while (await rows(database, claimed))[0].count < 10:  # noqa: ASYNC110 - nobody tells.
-            await asyncio.sleep(0.01)
+    await until_joined(execution, 9)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     [row] = await rows(database, "SELECT count(*) FILTER (WHERE status = 'pending') AS waiting FROM incoming_requests")
@@ -218,3 +221,31 @@ async def test_a_kept_answer_is_given_to_nobody_whose_profile_type_permits_less(
     ]
     assert str(len(BODY) - 1) in ended[0].message
     assert engine.longest == [len(BODY) - 1, 32 * 1024 * 1024, len(BODY) - 1]
+
+
+@pytest.mark.parametrize(
+    "rights", [{"indices": ("flights",)}, {"query_kinds": ("term",)}], ids=["another index", "another kind"]
+)
+async def test_whoever_may_not_ask_is_refused_although_the_answer_is_kept(
+    database: Database,
+    cached: ExecutionContext,
+    engine: FakeEngine,
+    arrivals: Arrivals,
+    user_context: UserContext,
+    rights: dict[str, tuple[str, ...]],
+) -> None:
+    strict = ProfileType("basic", EffectiveLimits(RateLimits(1, 1, 1), 1), **rights)
+    policy = Policy(indices={"cities": AllowedIndex("cities")}, profile_types={"basic": strict})
+    cached = replace(cached, policy=FixedPolicy(policy))
+    strictly = await make_user(user_context, "strict")
+    free = await make_user(user_context, "free", profile_type="premium")
+    await arrivals.arrive(*(question(user, minute=n) for n, user in enumerate((free, strictly, free))))
+    while await execute_next(cached):
+        pass
+    ended = await rows(
+        database,
+        "SELECT q.failure_reason, q.cache_hit FROM query_results q"
+        " JOIN incoming_requests r ON r.id = q.request_id ORDER BY r.requested_at",
+    )
+    assert [(row.failure_reason, row.cache_hit) for row in ended] == [(None, False), ("refused", False), (None, True)]
+    assert len(engine.asked) == 1

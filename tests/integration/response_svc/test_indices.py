@@ -168,3 +168,37 @@ async def test_an_engine_that_is_away_changes_nothing(
 async def test_more_indices_than_one_page_are_all_read(policy: PolicyContext, engine: FakeEngine) -> None:
     await allow(policy, engine, *(f"index-{number:03}" for number in range(51)))
     assert (await refresh_indices(policy, engine))["read"] == 51
+
+
+async def test_the_answers_of_an_index_are_forgotten_whenever_it_may_have_become_another(
+    database: Database, engine: FakeEngine
+) -> None:
+    forgotten: list[str] = []
+
+    async def forget(index: str) -> None:
+        forgotten.append(index)
+
+    policy = policy_context(database, forget_answers=forget)
+    await allow_index(policy, engine, "cities", description="", caller=admin())
+    assert forgotten.pop() == "cities"
+    await describe_index(policy, "cities", "Others", revision=None, caller=admin())
+    await refresh_index(policy, engine, "cities", caller=admin())
+    assert forgotten == [], "nothing was changed that an answer shows"
+    engine.mappings["cities"] = {"name": "keyword"}
+    await refresh_index(policy, engine, "cities", caller=admin())
+    assert forgotten.pop() == "cities"
+    await disallow_index(policy, "cities", revision=None, caller=admin())
+    assert forgotten.pop() == "cities"
+    await allow_index(policy, engine, "cities", description="", caller=admin())
+    assert forgotten.pop() == "cities"
+
+
+async def test_a_cache_that_is_away_keeps_nobody_from_changing_the_catalogue(
+    database: Database, engine: FakeEngine
+) -> None:
+    async def forget(_index: str) -> None:
+        raise UnavailableError("away")
+
+    policy = policy_context(database, forget_answers=forget)
+    await allow_index(policy, engine, "cities", description="", caller=admin())
+    assert not (await get_index(policy, "cities", revision=None)).is_deleted

@@ -35,10 +35,8 @@ class ForgettingCache:
             raise UnavailableError("away")
         self.forgotten.append(index)
 
-
-async def no_state() -> CacheState:
-    """A cache that does not answer."""
-    return CacheState(available=False)
+    async def state(self) -> CacheState:
+        return CacheState(available=False) if self.away else CacheState(available=True, hits=3, joined=1, misses=4)
 
 
 async def test_a_profile_type_lives_from_its_making_to_its_end(database: Database) -> None:
@@ -107,7 +105,7 @@ async def test_a_setting_is_set_and_put_back(database: Database) -> None:
 
 async def test_an_index_is_allowed_looked_at_and_taken_back(database: Database) -> None:
     engine, cache = FakeEngine(), ForgettingCache()
-    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), engine, cast("Any", cache), no_state))
+    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), engine, cast("Any", cache)))
     allowed = (await handler.AllowIndex(indices.AllowIndexRequest(name="cities", description="x"), CALL)).index
     assert [(field.name, field.type) for field in allowed.fields] == [("name", "text"), ("population", "long")]
     [listed] = (await handler.ListIndices(indices.ListIndicesRequest(), CALL)).indices
@@ -133,9 +131,7 @@ async def test_an_index_is_allowed_looked_at_and_taken_back(database: Database) 
 
 async def test_forgetting_answers_is_audited_only_if_it_succeeded(database: Database) -> None:
     cache = ForgettingCache()
-    handler = SearchPolicyHandler(
-        SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache), no_state)
-    )
+    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache)))
     await handler.AllowIndex(indices.AllowIndexRequest(name="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(index="cities"), CALL)
     await handler.InvalidateCache(indices.InvalidateCacheRequest(), CALL)
@@ -147,3 +143,13 @@ async def test_forgetting_answers_is_audited_only_if_it_succeeded(database: Data
     assert cache.forgotten == ["cities", None]
     audits = await rows(database, "SELECT resource_id FROM audit_logs WHERE action = 'cache.invalidated' ORDER BY id")
     assert [audit.resource_id for audit in audits] == ["cities", None]
+
+
+async def test_how_the_cache_fares_is_told_and_so_is_that_it_is_away(database: Database) -> None:
+    cache = ForgettingCache()
+    handler = SearchPolicyHandler(SearchPolicyParts(policy_context(database), FakeEngine(), cast("Any", cache)))
+    state = await handler.GetCacheState(indices.GetCacheStateRequest(), CALL)
+    assert (state.available, state.hits, state.joined, state.misses, state.hit_ratio) == (True, 3, 1, 4, 0.5)
+    cache.away = True
+    state = await handler.GetCacheState(indices.GetCacheStateRequest(), CALL)
+    assert (state.available, state.HasField("hit_ratio")) == (False, False)

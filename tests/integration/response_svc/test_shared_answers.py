@@ -68,6 +68,13 @@ async def joined(process: Process, number: int) -> None:
             await asyncio.sleep(0.005)
 
 
+async def until_over(redis: Redis) -> None:
+    """Returns once the flight has ended for all processes."""
+    async with asyncio.timeout(20):
+        while await redis.exists(FLIGHT):  # noqa: ASYNC110 - nobody tells.
+            await asyncio.sleep(0.005)
+
+
 async def lookups(process: Process) -> bytes:
     """Where the look-ups are counted; there is one period, or a second that has just begun."""
     keys: list[bytes] = sorted(await process.redis.keys("es-lookups:*"))
@@ -180,6 +187,7 @@ async def test_an_engine_that_fails_is_not_asked_by_everybody_in_turn(
     ended = await asyncio.gather(leader, *waiters, return_exceptions=True)
     assert [(type(one), str(one)) for one in ended] == [(type(error), str(error))] * 6
     assert held.asked == 1
+    await until_over(redis)
     # Whoever asks later asks the engine, also while those who waited are still told of the error.
     assert await processes[place].ask(TEHRAN) == OWN
     assert held.asked == 2

@@ -17,6 +17,7 @@ from common.policy import limits as policy_limits
 from common.policy.limits import effective
 from common.rpc.caller import current_caller
 from response_svc.adapters.import_requests import requests_sinks
+from response_svc.domain.cache_state import CacheState
 from response_svc.domain.flight import NoAnswer
 from response_svc.domain.user import NewUser, User
 from response_svc.search.answers import EngineAnswer, EngineHealth, EngineUnavailableError, NoSuchIndexError
@@ -97,6 +98,9 @@ class NoCache:
 
     async def forget(self, index: str | None) -> None:
         return None
+
+    async def state(self) -> CacheState:
+        return CacheState(available=False)
 
 
 class NoFlights:
