@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from common.batches.steps import Step
     from common.jobs.queue import JobQueue
     from common.ratelimit.user_limits import UserLimits
-    from response_svc.ports import CurrentPolicy, SearchEngine
+    from response_svc.ports import AnswerCache, CurrentPolicy, SearchEngine
     from response_svc.settings import ResponseSettings
 
 CACHE_TIMEOUT_SECONDS = 0.5
