@@ -31,14 +31,13 @@ def kinds_of(error: type[EngineError]) -> Iterator[type[EngineError]]:
         yield from kinds_of(kind)
 
 
-KINDS: Final = {kind.__name__: kind for kind in kinds_of(EngineError)}
-
-
 class RedisFlights:
     """The flights of all processes. Without Redis everybody is told to ask the engine for himself."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        # Not when this module is imported: engines have kinds of their own.
+        self._kinds = {kind.__name__: kind for kind in kinds_of(EngineError)}
         self._renew = script(redis, "renew")
         self._end = script(redis, "end")
 
@@ -67,8 +66,13 @@ class RedisFlights:
             log.warning("cache_unavailable", step="look", error=type(error).__name__)
             return NoAnswer.ALONE
         if isinstance(told, bytes):
-            return read(told)
+            return self._read(told)
         return None if leading == value(flight) else NoAnswer.GONE
+
+    def _read(self, told: bytes) -> EngineError | NoAnswer:
+        name, _, message = told.decode(errors="replace").partition("\n")
+        kind = self._kinds.get(name)
+        return kind(message) if kind is not None else NoAnswer.ALONE
 
 
 def value(flight: Flight) -> bytes:
@@ -81,10 +85,3 @@ def written(ending: EngineError | NoAnswer) -> str:
     if isinstance(ending, NoAnswer):
         return "" if ending is NoAnswer.GONE else ending.value
     return f"{type(ending).__name__}\n{ending.message}"
-
-
-def read(told: bytes) -> EngineError | NoAnswer:
-    """What was written."""
-    name, _, message = told.decode(errors="replace").partition("\n")
-    error = KINDS.get(name)
-    return error(message) if error is not None else NoAnswer.ALONE
