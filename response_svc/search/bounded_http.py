@@ -99,6 +99,7 @@ class Bounds:
 
     max_bytes: int
     deadline: float
+    has_fellows: bool
     broken_off: int = 0
 
 
@@ -106,9 +107,9 @@ _bounds: ContextVar[Bounds] = ContextVar("bounds")
 
 
 @contextmanager
-def bounded(max_bytes: int, seconds: float) -> Iterator[None]:
-    """Bounds what is asked inside the block."""
-    token = _bounds.set(Bounds(max_bytes, asyncio.get_running_loop().time() + seconds))
+def bounded(max_bytes: int, seconds: float, *, has_fellows: bool) -> Iterator[None]:
+    """Bounds what is asked inside the block; `has_fellows` where there are other nodes to ask."""
+    token = _bounds.set(Bounds(max_bytes, asyncio.get_running_loop().time() + seconds, has_fellows))
     try:
         yield
     finally:
@@ -147,7 +148,7 @@ class BoundedNode(AiohttpHttpNode):
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _told(error, bounds, loop.time()) from None
         if response.status not in _PASSED_ON:
-            raise _status_error(response.status, content)
+            raise _status_error(response.status, content, bounds)
         kind, given = HttpHeaders(response.headers), loop.time() - started
         return NodeApiResponse(ApiResponseMeta(response.status, "1.1", kind, given, self.config), content)
 
@@ -215,15 +216,14 @@ def _cause(error: Exception) -> str:
     return "it broke off, or what it speaks is no HTTP"
 
 
-def _status_error(status: int, body: bytes) -> Exception:
+def _status_error(status: int, body: bytes, bounds: Bounds) -> Exception:
     """502, and 503 unless it tells of shards, come from a node that is out; its fellows may well answer.
 
     Any other is told as it is: all nodes share the shards, so the next would say the same, and one that is asked too
     much (429), or spent the whole time (504), is not helped by asking its fellows for the same once more.
     """
-    if status == _BAD_GATEWAY or (status == _UNAVAILABLE and _kind(body) != _ASKED_OF_SHARDS):
-        return NodeOutError(status, body)
-    return StatusError(status, body)
+    is_out = status == _BAD_GATEWAY or (status == _UNAVAILABLE and _kind(body) != _ASKED_OF_SHARDS)
+    return NodeOutError(status, body) if is_out and bounds.has_fellows else StatusError(status, body)
 
 
 def _kind(body: bytes) -> object:

@@ -93,7 +93,7 @@ class Connection:
         """The answer's JSON, of the node at `address` or of any; raises EngineError. `seconds` are for all of it."""
         client = self._client if address is None else self._client_of_one(address)
         try:
-            with bounded(max_bytes, seconds):
+            with bounded(max_bytes, seconds, has_fellows=client is self._client and len(self.addresses) > 1):
                 answer = await client.perform_request(method, path, params=parameters or {}, headers=_JSON, body=body)
         except _COMMON_FAULTS as error:
             raise _error_of(error, path, seconds, max_bytes) from None

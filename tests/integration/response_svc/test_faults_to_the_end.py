@@ -16,7 +16,8 @@ from common.database.notices import Notices
 from response_svc.adapters.queue import INTERRUPTED
 from response_svc.domain.circuit import CircuitState
 from response_svc.domain.incoming_request import MAX_RETRIES
-from response_svc.search.elasticsearch import ElasticsearchAccess, ElasticsearchEngine
+from response_svc.search.connection import ElasticsearchAccess
+from response_svc.search.elasticsearch import ElasticsearchEngine
 from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.engine_gate import EngineGate
 from response_svc.usecases.execute_next import execute_next
@@ -123,9 +124,9 @@ async def meeting(execution: ExecutionContext) -> AsyncIterator[Meeting]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", cluster.answer)
     server = TestServer(application)
-    # Without it a handler would not hear that its client has gone.
-    await server.start_server(handler_cancellation=True)
-    engine = ElasticsearchEngine(ElasticsearchAccess(str(server.make_url("")).rstrip("/")))
+    # A handler hears there that its client has gone.
+    await server.start_server()
+    engine = ElasticsearchEngine(ElasticsearchAccess([str(server.make_url("")).rstrip("/")]))
     yield Meeting(cluster, replace(execution, answering=Answering(NoCache(), engine)), engine)
     cluster.over.set()
     await engine.close()
@@ -275,7 +276,7 @@ async def test_a_cluster_that_refuses_connections_is_asked_for_nothing(
 ) -> None:
     user = await make_user(user_context)
     await arrivals.arrive(*(question(user) for _ in range(20)))
-    engine = ElasticsearchEngine(ElasticsearchAccess("http://127.0.0.1:9"))
+    engine = ElasticsearchEngine(ElasticsearchAccess(["http://127.0.0.1:9"]))
     away = replace(execution, answering=Answering(NoCache(), engine))
     gate = EngineGate(engine, 2, jitter=lambda: 0.9)
     assert await Executors(away, 2, gate=gate).run() == {"retry": 2}

@@ -298,3 +298,27 @@ async def test_a_red_cluster_is_not_well(
     cluster[0].handler = text(200, json.dumps({"status": status, "nodes": {"a": {"version": "9.5.3"}}}))
     health = await engine.check()
     assert (health.healthy, health.version) == (healthy, "9.5.3")
+
+
+@pytest.mark.parametrize(
+    ("indices", "told"),
+    [
+        (["cities-1", "cities-2"], "cities stands for 2 indices; allow one, or an alias of one"),
+        ([".ds-cities-2026.01.01-000001"], "cities is a data stream"),
+    ],
+)
+async def test_a_name_that_stands_for_several_indices_cannot_be_allowed(
+    cluster: tuple[Cluster, str], engine: ElasticsearchEngine, indices: list[str], told: str
+) -> None:
+    cluster[0].handler = text(200, json.dumps({"indices": indices, "fields": {}}))
+    with pytest.raises(EngineRefusedError, match=told):
+        await engine.fields("cities")
+
+
+@pytest.mark.parametrize("answer", [{"fields": {}}, {"indices": "a", "fields": {}}, {"indices": [7], "fields": {}}])
+async def test_fields_of_no_index_that_is_named_are_none(
+    cluster: tuple[Cluster, str], engine: ElasticsearchEngine, answer: dict[str, Any]
+) -> None:
+    cluster[0].handler = text(200, json.dumps(answer))
+    with pytest.raises(EngineUnavailableError, match="names no fields"):
+        await engine.fields("cities")

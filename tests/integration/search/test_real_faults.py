@@ -64,6 +64,7 @@ async def test_half_an_index_is_an_answer_only_to_who_accepts_a_part(
     server: RealServer, reader: ElasticsearchEngine
 ) -> None:
     with server.index(HALF) as index:
+        server.ask("GET", f"/_cluster/health/{index}?wait_for_active_shards=1&timeout=60s")
         error = await refused(reader, index)
         assert type(error) is PartialResultError
         assert "accept a partial answer" in error.message
@@ -93,9 +94,9 @@ async def test_a_search_that_takes_too_long_is_ended_by_the_server(
     server: RealServer, reader: ElasticsearchEngine
 ) -> None:
     # The server looks at its clock once in a while only, so the search is made longer until it does within its work.
-    with server.index(mappings=FIELDS, documents=20_000) as index:
+    with server.index(mappings=FIELDS, documents=5_000) as index:
         seen: EngineError | None = None
-        for clauses in (50, 100, 200, 400):
+        for clauses in (20, 100, 400):
             try:
                 await ask(reader, slow(clauses), index=index, timeout_seconds=0.001, max_bytes=10**7)
             except EngineTimeoutError as error:

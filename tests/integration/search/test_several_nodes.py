@@ -147,6 +147,25 @@ async def test_when_all_nodes_are_out_the_last_ones_status_is_told() -> None:
         assert [len(cluster.asked) for cluster in clusters] == [1, 1]
 
 
+async def test_the_only_node_is_asked_once_when_it_is_out() -> None:
+    async with nodes(OUT) as (clusters, engine):
+        with pytest.raises(EngineUnavailableError):
+            await ask(engine)
+        assert len(clusters[0].asked) == 1
+
+
+async def test_the_only_nodes_idle_connection_that_was_cut_is_made_anew() -> None:
+    async with nodes(None) as (clusters, engine):
+        answering = clusters[0].handler
+
+        async def cut_once(request: web.Request) -> web.StreamResponse:
+            clusters[0].handler = answering
+            return await cut(request)
+
+        clusters[0].handler = cut_once
+        assert (await ask(engine)).hit_count == 3
+
+
 async def test_a_node_that_comes_back_is_asked_again() -> None:
     async with nodes(OUT, None) as (clusters, engine):
         while not clusters[0].asked:
