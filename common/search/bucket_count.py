@@ -49,12 +49,13 @@ def most_buckets(aggregations: Mapping[str, Aggregation]) -> int:
     """
     total = 0
     for aggregation in aggregations.values():
-        own = _own_buckets(aggregation)
+        own = own_buckets(aggregation)
         total += own + (own or 1) * most_buckets(aggregation.aggs) if aggregation.aggs else own
     return total
 
 
-def _own_buckets(aggregation: Aggregation) -> int:
+def own_buckets(aggregation: Aggregation) -> int:
+    """The most that it makes by itself; 0 for one that makes none, or of which only the documents tell."""
     for field, definition in aggregation.ListFields():
         count = _COUNTS.get(field.name)
         if count is not None:
@@ -80,8 +81,13 @@ def _histogram(histogram: HistogramAggregation) -> int:
 def _date_histogram(histogram: DateHistogramAggregation) -> int:
     if not _is_filled(histogram):
         return 0
-    width = _CALENDAR.get(histogram.calendar_interval) or _milliseconds(histogram.fixed_interval)
+    width = interval_milliseconds(histogram)
     return max(_between(*_date_bounds(getattr(histogram, name)), width) for name in _BOUNDS)
+
+
+def interval_milliseconds(histogram: DateHistogramAggregation) -> int:
+    """The least time that a bucket covers."""
+    return _CALENDAR.get(histogram.calendar_interval) or _milliseconds(histogram.fixed_interval)
 
 
 def _is_filled(histogram: HistogramAggregation | DateHistogramAggregation) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from common.search.advice.warning import WarningKind, warn
+from common.search.bucket_count import interval_milliseconds, own_buckets
 from common.search.field_uses import field_uses
-from common.search.limits import DEFAULT_SIZE
 from common.search.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from airlock.search.v1.aggregation_pb2 import Aggregation
+    from airlock.search.v1.aggregation_pb2 import Aggregation, DateHistogramAggregation, HistogramAggregation
     from airlock.search.v1.search_pb2 import Search
 
     from common.search.advice.warning import QueryWarning
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
 MANY_BUCKETS: Final = 1000
 GUESSED_BUCKETS: Final = 50
 """What a histogram is taken to make: its data are on the other network."""
-SHORT_SECONDS: Final = 3600
+SHORT_MILLISECONDS: Final = 3_600_000
 """Time intervals below this make thousands of buckets in a year."""
 NARROW: Final = 1.0
 PRECISE: Final = 3000
 """Elasticsearch's own threshold, below which counting different values is precise."""
 MANY_COUNTERS: Final = 100
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Placed(NamedTuple):
@@ -63,46 +61,34 @@ def aggregation_warnings(search: Search) -> Iterator[QueryWarning]:
 def _placed(aggregations: Mapping[str, Aggregation], path: Path, around: int) -> Iterator[Placed]:
     for name in sorted(aggregations):
         aggregation = aggregations[name]
-        buckets = around * max(1, _own_buckets(aggregation))
+        buckets = around * _expected_buckets(aggregation)
         yield Placed(aggregation, (*path, name), around, buckets)
         yield from _placed(aggregation.aggs, (*path, name, "aggs"), buckets)
 
 
-def _own_buckets(aggregation: Aggregation) -> int:
-    if aggregation.HasField("terms"):
-        return aggregation.terms.size if aggregation.terms.HasField("size") else DEFAULT_SIZE
-    if aggregation.HasField("histogram") or aggregation.HasField("date_histogram"):
-        return GUESSED_BUCKETS
-    return len(aggregation.range.ranges) + len(aggregation.date_range.ranges) + len(aggregation.filters.filters)
+def _expected_buckets(aggregation: Aggregation) -> int:
+    is_histogram = aggregation.HasField("histogram") or aggregation.HasField("date_histogram")
+    return own_buckets(aggregation) or (GUESSED_BUCKETS if is_histogram else 1)
 
 
 def _of_histogram(placed: Placed, bounded: AbstractSet[str]) -> Iterator[QueryWarning]:
     aggregation = placed.aggregation
     if aggregation.HasField("histogram"):
-        kind, field = "histogram", aggregation.histogram.field
+        kind = "histogram"
+        histogram: HistogramAggregation | DateHistogramAggregation = aggregation.histogram
         is_fine = aggregation.histogram.interval < NARROW
-        has_bounds = aggregation.histogram.HasField("hard_bounds")
     elif aggregation.HasField("date_histogram"):
-        kind, field = "date_histogram", aggregation.date_histogram.field
-        histogram = aggregation.date_histogram
-        is_fine = _seconds(histogram.fixed_interval, histogram.calendar_interval) < SHORT_SECONDS
-        has_bounds = histogram.HasField("hard_bounds")
+        kind, histogram = "date_histogram", aggregation.date_histogram
+        is_fine = interval_milliseconds(aggregation.date_histogram) < SHORT_MILLISECONDS
     else:
         return
-    if is_fine and not has_bounds and field not in bounded:
+    if is_fine and not histogram.HasField("hard_bounds") and histogram.field not in bounded:
         yield warn(
             WarningKind.UNBOUNDED_HISTOGRAM,
             (*placed.path, kind),
             "has a short interval and no bounds, and the engine refuses an answer of more than 65,536 buckets; take a "
             "longer one, set hard_bounds, or add a range of the same field to the query",
         )
-
-
-def _seconds(fixed: str, calendar: str) -> float:
-    if fixed:
-        length, unit = re.fullmatch(r"(\d+)(ms|s|m|h|d)", fixed).groups()  # type: ignore[union-attr] # Its field's rule.
-        return int(length) * _SECONDS[unit]
-    return 60 if calendar in {"minute", "1m"} else SHORT_SECONDS
 
 
 def _of_cardinality(placed: Placed) -> Iterator[QueryWarning]:
