@@ -259,8 +259,9 @@ class SearchMaker:
         for values in (definition.include, definition.exclude):
             if self._perhaps(0.2):
                 value = self.fields.value(self.random, name)
-                dated = self.fields.types.get(name) == "date"
-                values.append(scalar(_dated(value, definition) if dated else value))
+                if self.fields.types.get(name) == "date":
+                    value = _dated("2013-01-31", definition)
+                values.append(scalar(value))
         if self._perhaps(0.2):
             definition.shard_min_doc_count = self.random.choice((0, 1, 3))
 

@@ -136,7 +136,7 @@ def _aggregated(definition: Fields, path: Path) -> Iterator[Asked]:
             yield (*path, name), scalar_value(value), Way.FILL
         elif name in {"include", "exclude"}:
             for place, one in enumerate(value):
-                yield (*path, name, place), scalar_value(one), Way.FILL
+                yield (*path, name, place), scalar_value(one), Way.LISTED
         elif name == "ranges":
             way = Way.NUMBER if definition.DESCRIPTOR.name == "RangeAggregation" else Way.VALUE
             for place, bucket in enumerate(value):

@@ -24,6 +24,7 @@ class Way(Enum):
     BOUND = "compared with the field's, by order or in a list"
     BESIDE_NUMBER = "as BOUND, and another bound is a number"
     FILL = "stands for none in an aggregation"
+    LISTED = "stands in the include or exclude of an aggregation"
     SORT_FILL = "stands for none in a sort"
     NUMBER = "a number, whatever the field"
 
@@ -44,6 +45,8 @@ def wrong_value(field_type: str, value: Value, way: Way = Way.VALUE) -> str | No
         return None
     if way is Way.BESIDE_NUMBER and field_type in DATES and isinstance(value, str) and not _is_whole(value):
         return f"is {_told(value)} beside a bound that is a number; write both as dates, or both as milliseconds"
+    if way is Way.LISTED and field_type in DATES and isinstance(value, str) and value.startswith("now"):
+        return f"is {_told(value)}, which is reckoned from now and is no value; write the date"
     if way in _BOUNDS and field_type in WHOLE_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
         least, most = WHOLE_NUMBERS[field_type]
         return None if least <= value <= most else f"is {value}; no {field_type} is beyond {least} or {most}"

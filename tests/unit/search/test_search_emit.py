@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from common.search.body import read_body
 from common.search.emit import emit_body
+from tests.generated_searches import FIELDS_OF_LANGUAGE, messages_below
 
 QUERIES = [
     ('{"match":{"f":"text"}}', '{"match":{"f":{"query":"text"}}}'),
@@ -27,6 +28,52 @@ QUERIES = [
             '"fuzzy_transpositions":false,"minimum_should_match":"75%","zero_terms_query":"all","lenient":true,"boost":2.0}}}'
         ),
     ),
+    (
+        (
+            '{"multi_match":{"query":"x","fields":"a","type":"BEST_FIELDS","fuzziness":1,"prefix_length":1,'
+            '"max_expansions":9,"minimum_should_match":-1,"slop":0,"lenient":false,"boost":1,"zero_terms_query":"NONE",'
+            '"fuzzy_transpositions":true,"auto_generate_synonyms_phrase_query":true,"_name":"mm"}}'
+        ),
+        (
+            '{"multi_match":{"query":"x","fields":["a"],"type":"best_fields","fuzziness":"1","prefix_length":1,'
+            '"max_expansions":9,"minimum_should_match":"-1","slop":0,"lenient":false,"boost":1.0,'
+            '"zero_terms_query":"none","fuzzy_transpositions":true,"auto_generate_synonyms_phrase_query":true,'
+            '"_name":"mm"}}'
+        ),
+    ),
+    (
+        '{"match":{"f":{"query":"a","auto_generate_synonyms_phrase_query":false,"_name":"m"}}}',
+        '{"match":{"f":{"query":"a","auto_generate_synonyms_phrase_query":false,"_name":"m"}}}',
+    ),
+    (
+        '{"match_phrase":{"f":{"query":"a","boost":2,"zero_terms_query":"all","_name":"p"}}}',
+        '{"match_phrase":{"f":{"query":"a","boost":2.0,"zero_terms_query":"all","_name":"p"}}}',
+    ),
+    ('{"match_all":{"_name":"all"}}', '{"match_all":{"_name":"all"}}'),
+    ('{"term":{"f":{"value":1,"boost":2,"_name":"t"}}}', '{"term":{"f":{"value":1,"boost":2.0,"_name":"t"}}}'),
+    ('{"terms":{"_name":"ts","f":["a"]}}', '{"terms":{"f":["a"],"_name":"ts"}}'),
+    ('{"terms":{"boost":["a"],"_name":"b"}}', '{"terms":{"boost":["a"],"_name":"b"}}'),
+    (
+        '{"range":{"f":{"gte":1,"lt":null,"boost":2,"_name":"r"}}}',
+        '{"range":{"f":{"gte":1,"lt":null,"boost":2.0,"_name":"r"}}}',
+    ),
+    ('{"exists":{"field":"f","boost":2,"_name":"e"}}', '{"exists":{"field":"f","boost":2.0,"_name":"e"}}'),
+    *[
+        (
+            f'{{"{kind}":{{"f":{{"value":"a","case_insensitive":true,"boost":2,"_name":"x"}}}}}}',
+            f'{{"{kind}":{{"f":{{"value":"a","case_insensitive":true,"boost":2.0,"_name":"x"}}}}}}',
+        )
+        for kind in ("prefix", "wildcard")
+    ],
+    (
+        '{"fuzzy":{"f":{"value":"a","fuzziness":"auto:2,5","prefix_length":1,"max_expansions":2,"boost":2,"_name":"x"}}}',
+        (
+            '{"fuzzy":{"f":{"value":"a","fuzziness":"AUTO:2,5","prefix_length":1,"max_expansions":2,"boost":2.0,'
+            '"_name":"x"}}}'
+        ),
+    ),
+    ('{"ids":{"values":["1"],"boost":2,"_name":"i"}}', '{"ids":{"values":["1"],"boost":2.0,"_name":"i"}}'),
+    ('{"bool":{"adjust_pure_negative":false,"_name":"b"}}', '{"bool":{"adjust_pure_negative":false,"_name":"b"}}'),
     (
         '{"multi_match":{"query":"x","fields":["a^2","b"],"type":"cross_fields","operator":"and","tie_breaker":0.3}}',
         '{"multi_match":{"query":"x","fields":["a^2","b"],"type":"cross_fields","operator":"and","tie_breaker":0.3}}',
@@ -104,6 +151,70 @@ AGGREGATIONS = [
         '{"date_range":{"field":"f","ranges":[{"from":"now-1d/d"}],"format":"yyyy"}}',
         '{"date_range":{"field":"f","ranges":[{"from":"now-1d/d"}],"format":"yyyy"}}',
     ),
+    (
+        (
+            '{"terms":{"field":"f","shard_size":9,"shard_min_doc_count":1,"show_term_doc_count_error":true,'
+            '"include":["a",2],"exclude":["b"],"format":"0.0","collect_mode":"BREADTH_FIRST","execution_hint":"map"}}'
+        ),
+        (
+            '{"terms":{"field":"f","shard_size":9,"shard_min_doc_count":1,"show_term_doc_count_error":true,'
+            '"include":["a",2],"exclude":["b"],"format":"0.0","collect_mode":"breadth_first","execution_hint":"map"}}'
+        ),
+    ),
+    ('{"avg":{"field":"f","format":"0.0"}}', '{"avg":{"field":"f","format":"0.0"}}'),
+    ('{"cardinality":{"field":"f","missing":"x"}}', '{"cardinality":{"field":"f","missing":"x"}}'),
+    (
+        (
+            '{"percentiles":{"field":"f","percents":50,"missing":0,"format":"0",'
+            '"tdigest":{"compression":200,"execution_hint":"high_accuracy"}}}'
+        ),
+        (
+            '{"percentiles":{"field":"f","percents":[50.0],"missing":0,"format":"0",'
+            '"tdigest":{"compression":200.0,"execution_hint":"high_accuracy"}}}'
+        ),
+    ),
+    (
+        '{"percentiles":{"field":"f","hdr":{"number_of_significant_value_digits":3}}}',
+        '{"percentiles":{"field":"f","hdr":{"number_of_significant_value_digits":3}}}',
+    ),
+    (
+        (
+            '{"histogram":{"field":"f","interval":1,"min_doc_count":0,"hard_bounds":{"min":0,"max":9},'
+            '"order":{"_key":"desc"},"keyed":true,"missing":1,"format":"0"}}'
+        ),
+        (
+            '{"histogram":{"field":"f","interval":1.0,"min_doc_count":0,"hard_bounds":{"min":0,"max":9},'
+            '"order":[{"_key":"desc"}],"keyed":true,"missing":1,"format":"0"}}'
+        ),
+    ),
+    (
+        (
+            '{"date_histogram":{"field":"f","fixed_interval":"90m","offset":"+6h","min_doc_count":1,'
+            '"extended_bounds":{"min":"2013","max":"2014"},"hard_bounds":{"min":0},"order":[{"_count":"asc"}],'
+            '"keyed":false,"missing":"2013"}}'
+        ),
+        (
+            '{"date_histogram":{"field":"f","fixed_interval":"90m","offset":"+6h","min_doc_count":1,'
+            '"extended_bounds":{"min":"2013","max":"2014"},"hard_bounds":{"min":0},"order":[{"_count":"asc"}],'
+            '"keyed":false,"missing":"2013"}}'
+        ),
+    ),
+    (
+        '{"date_histogram":{"field":"f","calendar_interval":"1s","offset":5000}}',
+        '{"date_histogram":{"field":"f","calendar_interval":"1s","offset":"5000ms"}}',
+    ),
+    (
+        '{"range":{"field":"f","ranges":{"from":null},"missing":1,"format":"0"}}',
+        '{"range":{"field":"f","ranges":[{"from":null}],"missing":1,"format":"0"}}',
+    ),
+    (
+        '{"date_range":{"field":"f","ranges":[{"to":"now"}],"time_zone":"UTC","keyed":true,"missing":"now"}}',
+        '{"date_range":{"field":"f","ranges":[{"to":"now"}],"time_zone":"UTC","keyed":true,"missing":"now"}}',
+    ),
+    (
+        '{"filters":{"other_bucket":true,"keyed":false,"filters":[{"match_all":{}},{"term":{"f":1}}]}}',
+        '{"filters":{"filters":[{"match_all":{}},{"term":{"f":{"value":1}}}],"other_bucket":true,"keyed":false}}',
+    ),
     ('{"filter":{"term":{"f":1}}}', '{"filter":{"term":{"f":{"value":1}}}}'),
     (
         '{"filters":{"filters":{"a":{"match_all":{}}},"other_bucket_key":"rest"}}',
@@ -124,6 +235,31 @@ SEARCHES = [
     (
         '{"sort":{"f":{"order":"asc","mode":"MIN","missing":"_first","unmapped_type":"long","format":"x"}}}',
         '{"sort":[{"f":{"order":"asc","mode":"min","missing":"_first","format":"x","unmapped_type":"long"}}]}',
+    ),
+    ('{"sort":{"f":{"numeric_type":"date"}}}', '{"sort":[{"f":{"numeric_type":"date"}}]}'),
+    ('{"track_scores":true,"min_score":1}', '{"track_scores":true,"min_score":1.0}'),
+    ('{"track_total_hits":false}', '{"track_total_hits":false}'),
+    (
+        (
+            '{"highlight":{"fields":{"f":{"fragment_size":9,"number_of_fragments":1,"type":"fvh","order":"score",'
+            '"no_match_size":5,"boundary_scanner":"chars","boundary_scanner_locale":"fa","boundary_chars":".,",'
+            '"boundary_max_scan":20,"fragmenter":"span","phrase_limit":256,"max_analyzed_offset":1000,"pre_tags":"<b>",'
+            '"post_tags":"</b>","require_field_match":true,"matched_fields":"g"}},"pre_tags":["<i>"],'
+            '"post_tags":["</i>"],"fragment_size":9,"number_of_fragments":1,"require_field_match":false,'
+            '"type":"plain","order":"none","no_match_size":5,"boundary_scanner":"word","boundary_scanner_locale":"en",'
+            '"boundary_chars":".","boundary_max_scan":2,"fragmenter":"simple","phrase_limit":1,'
+            '"max_analyzed_offset":9,"encoder":"html","tags_schema":"styled"}}'
+        ),
+        (
+            '{"highlight":{"fields":{"f":{"fragment_size":9,"number_of_fragments":1,"type":"fvh","order":"score",'
+            '"no_match_size":5,"boundary_scanner":"chars","boundary_scanner_locale":"fa","boundary_chars":".,",'
+            '"boundary_max_scan":20,"fragmenter":"span","phrase_limit":256,"max_analyzed_offset":1000,'
+            '"pre_tags":["<b>"],"post_tags":["</b>"],"require_field_match":true,"matched_fields":["g"]}},'
+            '"pre_tags":["<i>"],"post_tags":["</i>"],"fragment_size":9,"number_of_fragments":1,'
+            '"require_field_match":false,"type":"plain","order":"none","no_match_size":5,"boundary_scanner":"word",'
+            '"boundary_scanner_locale":"en","boundary_chars":".","boundary_max_scan":2,"fragmenter":"simple",'
+            '"phrase_limit":1,"max_analyzed_offset":9,"encoder":"html","tags_schema":"styled"}}'
+        ),
     ),
     ('{"_source":false}', '{"_source":false}'),
     ('{"_source":true}', '{"_source":true}'),
@@ -158,6 +294,19 @@ def test_every_clause_and_aggregation_of_the_language_has_its_row() -> None:
     aggregations = {next(iter(json.loads(pasted))) for pasted, _ in AGGREGATIONS}
     assert queries == {field.name for field in Query.DESCRIPTOR.fields}
     assert aggregations == {field.name for field in Aggregation.DESCRIPTOR.fields} - {"aggs"}
+
+
+def test_every_field_of_every_message_has_its_row() -> None:
+    bodies = [f'{{"query":{pasted}}}' for pasted, _ in QUERIES]
+    bodies += [f'{{"aggs":{{"a":{pasted}}}}}' for pasted, _ in AGGREGATIONS]
+    bodies += [pasted for pasted, _ in SEARCHES]
+    written = {
+        (message.DESCRIPTOR.name, field.name)
+        for body in bodies
+        for message in messages_below(read_body(body.encode()))
+        for field, _ in message.ListFields()
+    }
+    assert written == FIELDS_OF_LANGUAGE
 
 
 def test_text_of_every_script_is_written_in_utf8() -> None:

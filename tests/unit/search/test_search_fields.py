@@ -149,6 +149,7 @@ WRONG_VALUES = [
     (agg("terms", "open", missing="perhaps"), "aggs.a.terms.missing"),
     (agg("terms", "address", include=["10.0.0.1", "x"]), "aggs.a.terms.include[1]"),
     (agg("terms", "views", exclude=["x"]), "aggs.a.terms.exclude[0]"),
+    (agg("terms", "published", exclude=["now-1d"]), "aggs.a.terms.exclude[0]"),
     (agg("range", "shape", ranges=[{"to": 1}, {"from": "x"}]), "aggs.a.range.ranges[1].from"),
     (agg("date_range", "published", ranges=[{"from": "first"}]), "aggs.a.date_range.ranges[0].from"),
     ({"sort": [{"views": {"missing": "x"}}]}, "sort[0].missing"),
