@@ -79,7 +79,8 @@ def _build(folder: Path, mapping: Mapping[str, Any], documents: Iterable[Mapping
             source = {key: value for key, value in document.items() if key != "_id"}
             document_id = str(document.get("_id", place))
             if document_id in ids:
-                raise ValueError(f"another document has the same _id {document_id!r}")
+                own = "" if "_id" in document else ", which is the place of this one, since it names none"
+                raise ValueError(f"another document has the same _id {document_id!r}{own}")
             ids[document_id] = None
             sources.write(orjson.dumps(source, option=orjson.OPT_APPEND_NEWLINE))
             for field, column in zip(fields, columns, strict=True):

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,6 @@ from response_svc.search.embedded.layout import META
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Neither sign stands in the name of an index, so no two indices can meet in a name.
 _GENERATION: Final = "@"
@@ -40,7 +40,7 @@ def loading(directory: Path, name: str) -> Iterator[None]:
 @contextmanager
 def building(directory: Path, name: str) -> Iterator[Path]:
     """A folder to build in, which becomes the index at the end of the block, and is removed if that raises."""
-    folder = directory / mkdtemp(prefix=f".{name}{_BUILDING}", dir=directory)
+    folder = directory / Path(mkdtemp(prefix=f".{name}{_BUILDING}", dir=directory)).name
     try:
         yield folder
         folder.chmod(0o755)

@@ -205,6 +205,13 @@ async def test_a_search_that_is_cancelled_stops_soon(tmp_path: Path, monkeypatch
     assert await asyncio.to_thread(stopped.wait, 5)
 
 
+async def test_a_folder_may_be_named_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        load_index("in", "things", MAPPING, DOCUMENTS, replace=True)
+    assert await ids(EmbeddedEngine("in")) == ["a", "b"]
+
+
 def test_what_a_killed_load_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
     (tmp_path / ".things#left").mkdir(parents=True)
     (tmp_path / ".things.more@other").mkdir()

@@ -98,7 +98,6 @@ AGGREGATIONS: dict[str, list[tuple[str, Body]]] = {
             )
         ],
         (FLIGHTS, {"percentiles": {"field": "air_time", "missing": -5}}),
-        (HARD, {"percentiles": {"field": "grade", "percents": [50, 50]}}),
     ],
     "terms (buckets)": [
         *[
