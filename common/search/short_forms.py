@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from common.search.expected import fields_at_once
 from common.search.not_carried import NOT_FIELDS
 from common.search.scalars import WrongValueError, check_count, kind_of, read_field_value, read_scalar
 from common.search.shapes import FieldShape, MessageShape, shape_of
@@ -59,7 +60,7 @@ def read_terms(reader: Reader, message: Fields, field: FieldShape, value: Json, 
     shape = shape_of(field.message)
     fields = [key for key, inner in value.items() if key not in shape.by_key or isinstance(inner, list)]
     if len(fields) != 1:
-        raise WrongValueError(f"must name exactly one field, not {len(fields)}")
+        raise WrongValueError(fields_at_once(len(fields)))
     [name] = fields
     values = value[name]
     if not isinstance(values, list):

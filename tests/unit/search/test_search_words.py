@@ -36,7 +36,8 @@ def test_several_texts_of_a_match_are_sent_into_one() -> None:
 
 def test_two_clauses_or_two_fields_are_sent_to_a_bool() -> None:
     assert refusal({"query": {"match": {"x": "a"}, "term": {"y": 1}}}).endswith("combine several in a bool")
-    assert refusal({"query": {"match": {"x": "a", "y": "b"}}}).endswith("combine one clause for each in a bool")
+    for kind, value in (("match", "a"), ("terms", [1])):
+        assert refusal({"query": {kind: {"x": value, "y": value}}}).endswith("combine one clause for each in a bool")
 
 
 def test_two_kinds_of_one_aggregation_get_a_name_each() -> None:
