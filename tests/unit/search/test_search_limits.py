@@ -38,6 +38,47 @@ def aggregations(levels: int) -> dict[str, Any]:
     return {"aggs": {"a": inner}}
 
 
+def wildcard(value: str) -> Any:
+    return {"query": {"wildcard": {"f": value}}}
+
+
+def multi_match(**options: Any) -> Any:
+    return {"query": {"multi_match": {"query": "x", "fields": ["f"], **options}}}
+
+
+def fuzzy(**options: Any) -> Any:
+    return {"query": {"fuzzy": {"f": {"value": "x", **options}}}}
+
+
+def terms(**options: Any) -> Any:
+    return {"aggs": {"a": {"terms": {"field": "f", **options}}}}
+
+
+def percentiles(**options: Any) -> Any:
+    return {"aggs": {"a": {"percentiles": {"field": "f", **options}}}}
+
+
+def ranges(count: int) -> Any:
+    return {"aggs": {"a": {"range": {"field": "f", "ranges": [{}] * count}}}}
+
+
+def filters(count: int) -> Any:
+    return {"aggs": {"a": {"filters": {"filters": [{"match_all": {}}] * count}}}}
+
+
+def highlight(fragments: int) -> Any:
+    return {"highlight": {"fields": {"f": {"number_of_fragments": fragments}}}}
+
+
+def histogram(bounds: Any, **options: Any) -> Any:
+    return {"aggs": {"a": {"histogram": {"field": "f", "interval": 1, "extended_bounds": bounds, **options}}}}
+
+
+def days(first: Any, last: Any) -> Any:
+    bounds = {"min": first, "max": last}
+    return {"aggs": {"a": {"date_histogram": {"field": "f", "fixed_interval": "1d", "extended_bounds": bounds}}}}
+
+
 @pytest.mark.parametrize(
     ("limit", "allowed", "within", "beyond"),
     [
@@ -58,6 +99,50 @@ def aggregations(levels: int) -> dict[str, Any]:
         ("max_aggregation_depth", 2, read(aggregations(2)), read(aggregations(3))),
         ("max_aggregations", 2, read(aggregations(2)), read(aggregations(3))),
         ("max_size", 5, read({"size": 5}), read({"size": 6})),
+        ("max_wildcards", 2, read(wildcard("a*b\\*?")), read(wildcard("*a*?"))),
+        ("max_values", 2, read({"query": {"terms": {"f": [1, 2]}}}), read({"query": {"terms": {"f": [1, 2, 3]}}})),
+        (
+            "max_values",
+            1,
+            read({"query": {"ids": {"values": ["1"]}}}),
+            read({"query": {"ids": {"values": ["1", "2"]}}}),
+        ),
+        ("max_values", 1, read(terms(include=["a"])), read(terms(exclude=["a", "b"]))),
+        ("max_fields", 1, read(multi_match(fields=["a"])), read(multi_match(fields=["a", "b"]))),
+        ("max_expansions", 9, read(multi_match(max_expansions=9)), read(multi_match(max_expansions=10))),
+        # Where nothing is said, fifty count.
+        ("max_expansions", 49, read(multi_match()), read(multi_match(fuzziness=1))),
+        ("max_expansions", 49, read(multi_match()), read(multi_match(type="phrase_prefix"))),
+        ("max_expansions", 49, read(fuzzy(max_expansions=49)), read(fuzzy())),
+        ("max_slop", 0, read(multi_match(slop=0)), read({"query": {"match_phrase": {"f": {"query": "x", "slop": 1}}}})),
+        ("max_ranges", 1, read(ranges(1)), read(ranges(2))),
+        ("max_filters", 1, read(filters(1)), read(filters(2))),
+        ("max_percents", 1, read(percentiles(percents=[1])), read(percentiles(percents=[1, 2]))),
+        (
+            "max_compression",
+            100,
+            read(percentiles(tdigest={"compression": 100})),
+            read(percentiles(tdigest={"compression": 100.5})),
+        ),
+        (
+            "max_precision_threshold",
+            9,
+            read({"aggs": {"a": {"cardinality": {"field": "f", "precision_threshold": 9}}}}),
+            read({"aggs": {"a": {"cardinality": {"field": "f", "precision_threshold": 10}}}}),
+        ),
+        ("max_sort_keys", 1, read({"sort": "a"}), read({"sort": ["a", "b"]})),
+        ("max_source_patterns", 1, read({"_source": "a"}), read({"_source": {"excludes": ["a", "b"]}})),
+        ("max_highlight_fields", 0, read({}), read({"highlight": {"fields": {"a": {}}}})),
+        ("max_fragments", 1, read(highlight(1)), read(highlight(2))),
+        ("max_buckets", 10, read(histogram({"min": 0, "max": 9})), read(histogram({"min": 0, "max": 10}))),
+        (
+            "max_buckets",
+            10,
+            read(histogram({"min": 0, "max": 99}, min_doc_count=1)),
+            read(histogram({"min": 0, "max": 99})),
+        ),
+        ("max_buckets", 31, read(days("2013-01-01", "2013-01-31")), read(days("2013-01", "2013-02"))),
+        ("max_buckets", 31, read(days("now-1y", "now")), read(days(0, 31 * 86_400_000))),
         ("max_window", 30, read({"from": 20}), read({"from": 20, "size": 11})),
         (
             "max_buckets",
@@ -75,6 +160,28 @@ def test_a_search_beyond_a_limit_is_refused_and_the_limit_named(
     with pytest.raises(QueryLimitError) as refused:
         check_search(beyond, limits)
     assert refused.value.metadata == {"limit": limit, "allowed": str(allowed)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("*a" + "?" * 8, True),
+        ("*a" + "?" * 9, False),
+        ("*a????*b????", True),
+        ("*a????*b?????", False),
+        ("?" * 16, True),
+        ("*" + "?" * 15, True),
+        ("abc" + "?" * 13, True),
+        ("*a" + r"\?" * 9, True),
+        ("*é" + "?" * 9, False),
+    ],
+)
+def test_a_pattern_that_would_explode_is_refused(pattern: str, *, fits: bool) -> None:
+    search = read(wildcard(pattern))
+    if fits:
+        check_search(search, QueryLimits())
+    else:
+        assert "take the engine too long" in invalid(search)["query.wildcard.f.value"]
 
 
 @pytest.mark.parametrize("body", [{"size": 1001}, {"from": 9_991}, {"from": 9_001, "size": 1000}])
