@@ -152,8 +152,7 @@ def percentiles(context: Context, definition: PercentilesAggregation, documents:
     shares = [percent / 100 for percent in percents]
     found: dict[float, float | None] = dict.fromkeys(percents)
     if values:
-        context.check_running()
-        found = dict(zip(percents, quantiles(values, shares), strict=True))
+        found = dict(zip(percents, quantiles(values, shares, check=context.check_running), strict=True))
     dated = field is not None and field.kind is Kind.DATE
     if definition.HasField("keyed") and not definition.keyed:
         return {"values": [_entry(percent, value, dated=dated) for percent, value in found.items()]}
