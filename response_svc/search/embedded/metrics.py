@@ -83,13 +83,13 @@ def keys_reader(context: Context, field: Field, definition: Message) -> Callable
 def avg(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """The mean; null without values."""
     field, values = _numbers(context, definition, documents, "avg")
-    return _figure(field, definition, math.fsum(values) / len(values) if values else None)
+    return _figure(field, definition, _added(values) / len(values) if values else None)
 
 
 def total(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """The sum."""
     field, values = _numbers(context, definition, documents, "sum")
-    return _figure(field, definition, math.fsum(values))
+    return _figure(field, definition, _added(values))
 
 
 def minimum(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def maximum(context: Context, definition: MetricAggregation, documents: Sequence
 def stats(context: Context, definition: MetricAggregation, documents: Sequence[int]) -> dict[str, Any]:
     """Count, extremes, mean and sum at once."""
     field, values = _numbers(context, definition, documents, "stats")
-    added = math.fsum(values)
+    added = _added(values)
     figures: dict[str, float | None] = {
         "min": _least(values),
         "max": _largest(values),
@@ -152,8 +152,7 @@ def percentiles(context: Context, definition: PercentilesAggregation, documents:
     shares = [percent / 100 for percent in percents]
     found: dict[float, float | None] = dict.fromkeys(percents)
     if values:
-        context.check_running()
-        found = dict(zip(percents, quantiles(values, shares), strict=True))
+        found = dict(zip(percents, quantiles(values, shares, check=context.check_running), strict=True))
     dated = field is not None and field.kind is Kind.DATE
     if definition.HasField("keyed") and not definition.keyed:
         return {"values": [_entry(percent, value, dated=dated) for percent, value in found.items()]}
@@ -168,6 +167,19 @@ def percentiles(context: Context, definition: PercentilesAggregation, documents:
 def _entry(percent: float, value: float | None, *, dated: bool) -> dict[str, Any]:
     text = {"value_as_string": format_millis(int(value))} if dated and value is not None else {}
     return {"key": percent, "value": value, **text}
+
+
+def _added(values: Sequence[float]) -> float:
+    """The sum as Elasticsearch forms it: in the order of the documents, what is rounded away carried along (Kahan)."""
+    total = carried = 0.0
+    for value in values:
+        corrected = value + carried
+        updated = total + corrected
+        carried = corrected - (updated - total)
+        total = updated
+    if not math.isfinite(total):
+        raise unsupported("a sum that 64 bits do not hold")
+    return total
 
 
 def _least(values: Sequence[float]) -> float | None:

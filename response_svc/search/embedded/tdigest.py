@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 SORTED_VALUES: Final = 2000
 _COMPRESSION: Final = 100.0
@@ -23,12 +23,15 @@ Centroid = tuple[float, float]
 """The mean of some values, and how many they are."""
 
 
-def quantiles(values: Sequence[float], shares: Iterable[float]) -> list[float]:
-    """The values below which these shares (0 to 1) of all lie. `values` is not empty and in the order of documents."""
+def quantiles(values: Sequence[float], shares: Iterable[float], *, check: Callable[[], None]) -> list[float]:
+    """The values below which these shares (0 to 1) of all lie. `values` is not empty and in the order of documents.
+
+    `check` is called now and then and ends the work by raising.
+    """
     if len(values) < SORTED_VALUES:
         ordered = sorted(values)
         return [_between(ordered, share) for share in shares]
-    digest = _digest(values)
+    digest = _digest(values, check)
     return [_quantile(digest, share) for share in shares]
 
 
@@ -39,11 +42,12 @@ def _between(ordered: Sequence[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def _digest(values: Sequence[float]) -> list[Centroid]:
+def _digest(values: Sequence[float], check: Callable[[], None]) -> list[Centroid]:
     centroids: list[Centroid] = []
     backwards = False
     taken = 0
     while taken < len(values):
+        check()
         buffer = [(value, 1.0) for value in values[taken : taken + _BUFFER - len(centroids) - 1]]
         taken += len(buffer)
         compression = _WORKING_COMPRESSION if taken < len(values) else _COMPRESSION

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airlock.search.v1.search_pb2 import SourceFilter
 
+from common.search.body import read_body
 from response_svc.search.answers import UnsupportedQueryError
+from response_svc.search.embedded import EmbeddedEngine, load_index
 from response_svc.search.embedded.dates import find_zone, floor_to, format_millis, from_millis, to_millis
 from response_svc.search.embedded.distinct import DEFAULT_THRESHOLD, count_distinct
 from response_svc.search.embedded.doubles import from_sortable, to_sortable
@@ -18,6 +20,7 @@ from response_svc.search.embedded.tdigest import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 NUMBERS = [number * 7919 % 10_007 for number in range(5_000)]
 SQUARES = [number * number / 100 for number in NUMBERS]
@@ -29,7 +32,7 @@ def count(values: Sequence[Any], threshold: int = DEFAULT_THRESHOLD) -> int:
 
 
 def test_percentiles_of_many_values_are_those_of_elasticsearchs_digest() -> None:
-    found = quantiles(SQUARES, [0, 0.01, 0.25, 0.5, 0.75, 0.999, 1])
+    found = quantiles(SQUARES, [0, 0.01, 0.25, 0.5, 0.75, 0.999, 1], check=lambda: None)
     theirs = [0.0, 104.45846349745331, 63498.3348784247, 252133.77220418505, 564340.6156016095, 999300.1250000002]
     assert found == pytest.approx([*theirs, 1001200.36], rel=1e-12)
 
@@ -37,7 +40,7 @@ def test_percentiles_of_many_values_are_those_of_elasticsearchs_digest() -> None
 def test_percentiles_of_few_values_are_exact() -> None:
     few = [square for number, square in zip(NUMBERS, SQUARES, strict=True) if number < 3_000]
     assert len(few) == 1_497
-    found = quantiles(few, [0, 0.01, 0.25, 0.5, 0.75, 0.999, 1])
+    found = quantiles(few, [0, 0.01, 0.25, 0.5, 0.75, 0.999, 1], check=lambda: None)
     theirs = [0.0, 11.411200000000004, 5625.0, 22500.0, 50580.01, 89701.77760000004, 89940.01]
     assert found == pytest.approx(theirs, rel=1e-12)
 
@@ -65,6 +68,17 @@ def test_more_different_values_than_can_be_counted_alike_are_refused() -> None:
     with pytest.raises(UnsupportedQueryError, match="precision_threshold"):
         count(range(20_000))
     assert count(range(20_000), 40_000) == pytest.approx(20_000, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("values", "total"), [([1.0, 1e100, 1.0, -1e100], 0.0), ([1e16, 1.0, -1e16], 0.0), ([0.1] * 10, 1.0), ([], 0.0)]
+)
+async def test_sums_lose_what_they_lose_in_elasticsearch(tmp_path: Path, values: list[float], total: float) -> None:
+    load_index(tmp_path, "things", {"properties": {"n": {"type": "double"}}}, [{"n": value} for value in values])
+    search = read_body(b'{"size": 0, "aggs": {"a": {"sum": {"field": "n"}}}}')
+    engine = EmbeddedEngine(tmp_path)
+    found = await engine.search("things", search, timeout_seconds=9, max_bytes=9999, accept_partial=False)
+    assert json.loads(found.body)["aggregations"]["a"]["value"] == total
 
 
 def test_doubles_are_ordered_with_minus_zero_before_zero() -> None:
