@@ -13,9 +13,10 @@ from response_svc.search.answers import EngineRefusedError
 from response_svc.search.embedded import patterns
 from response_svc.search.embedded.analysis import analyze
 from response_svc.search.embedded.mapping import Field, Kind
+from response_svc.search.embedded.near_terms import fuzzy_scores
 from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.should_match import required_matches
-from response_svc.search.embedded.term_level import fuzzy_scores, term_scores
+from response_svc.search.embedded.term_level import term_scores
 from response_svc.search.embedded.values import is_textual, plain_text
 
 if TYPE_CHECKING:

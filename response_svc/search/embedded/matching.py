@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from common.search.kind import clause_kind
-from response_svc.search.embedded import full_text, term_level
+from response_svc.search.embedded import full_text, near_terms, term_level
 from response_svc.search.embedded.refusals import unsupported
 from response_svc.search.embedded.should_match import required_matches
 
@@ -54,7 +54,7 @@ def boosted(scores: Scores, clause: Message) -> Scores:
 
 
 _KEYED: Final[Mapping[str, Callable[[Context, str, Any], Scores]]] = {
-    "fuzzy": term_level.fuzzy,
+    "fuzzy": near_terms.fuzzy,
     "match": full_text.match,
     "match_phrase": full_text.match_phrase,
     "prefix": term_level.prefix,

@@ -1,4 +1,4 @@
-"""Clauses that compare whole values: term, terms, range, exists, ids, prefix, wildcard, fuzzy."""
+"""Clauses that compare whole values: term, terms, range, exists, ids, prefix, wildcard."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from response_svc.search.embedded.refusals import refused, unsupported
 from response_svc.search.embedded.values import Plain, bool_of, is_textual, number_of, plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from airlock.search.v1.query_pb2 import (
         ExistsQuery,
-        FuzzyQuery,
         IdsQuery,
         PrefixQuery,
         RangeQuery,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from response_svc.search.embedded.context import Context
     from response_svc.search.embedded.texts import Scores
 
-_DEFAULT_EXPANSIONS: Final = 50
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -125,7 +123,7 @@ def in_range(context: Context, name: str, query: RangeQuery) -> Scores:
 
 def prefix(context: Context, name: str, query: PrefixQuery) -> Scores:
     """Documents with a term that begins so."""
-    field = _textual(context, name, "prefix")
+    field = textual_field(context, name, "prefix")
     if field is None:
         return {}
     if query.case_insensitive:
@@ -136,64 +134,15 @@ def prefix(context: Context, name: str, query: PrefixQuery) -> Scores:
 
 def wildcard(context: Context, name: str, query: WildcardQuery) -> Scores:
     """Documents with a term of this pattern."""
-    field = _textual(context, name, "wildcard")
+    field = textual_field(context, name, "wildcard")
     if query.case_insensitive:
         _folded(query.value)
     matches = patterns.wildcard(query.value, ignore_case=query.case_insensitive)
     return {} if field is None else _constant(context, field, matches)
 
 
-def fuzzy(context: Context, name: str, query: FuzzyQuery) -> Scores:
-    """Documents with a term that is a few edits away."""
-    field = _textual(context, name, "fuzzy")
-    value = plain_text(scalar_value(query.value))
-    fuzziness = query.fuzziness if query.HasField("fuzziness") else "AUTO"
-    search = patterns.Fuzzy(
-        term=value,
-        edits=patterns.edits_allowed(fuzziness, value),
-        prefix_length=query.prefix_length,
-        max_expansions=query.max_expansions if query.HasField("max_expansions") else _DEFAULT_EXPANSIONS,
-        transpositions=query.transpositions if query.HasField("transpositions") else True,
-    )
-    return {} if field is None else fuzzy_scores(context, field, [search])
-
-
-def fuzzy_scores(context: Context, field: Field, searches: Sequence[patterns.Fuzzy]) -> Scores:
-    """Documents with a term that is near to any of some.
-
-    All terms near to one count as rare as the most frequent of them, as in Lucene; one that is near to several counts
-    as rare as for the first of these.
-    """
-    index = context.index.text(field) if field.kind is Kind.TEXT else context.index.column(field)
-    boosts: dict[str, float] = {}
-    rarities: dict[str, float] = {}
-    found: dict[str, Scores] = {}
-    for search in searches:
-        context.check_running()
-        near = _near(context, field, search)
-        found |= {expansion.term: term_scores(context, field, expansion.term) for expansion in near}
-        most = max((len(found[expansion.term]) for expansion in near), default=0)
-        for term, boost in near:
-            boosts[term] = boosts.get(term, 0.0) + boost
-            rarities.setdefault(term, index.inverse_document_frequency(most))
-    total: Scores = {}
-    for term, scores in found.items():
-        weight = boosts[term] * rarities[term] / index.inverse_document_frequency(len(scores))
-        for ordinal, score in scores.items():
-            total[ordinal] = total.get(ordinal, 0.0) + score * weight
-    return total
-
-
-def _near(context: Context, field: Field, search: patterns.Fuzzy) -> Sequence[patterns.Expansion]:
-    if not search.edits:
-        return [patterns.Expansion(search.term, 1.0)]
-    near = patterns.expand(search, _terms(context, field))
-    if any(expansion.boost <= 0 for expansion in near):
-        raise unsupported(f"a fuzzy search for {search.term}, which is as short as its edits")
-    return near
-
-
-def _textual(context: Context, name: str, kind: str) -> Field | None:
+def textual_field(context: Context, name: str, kind: str) -> Field | None:
+    """The field of that name, None where it is not mapped; one without words is refused."""
     field = context.field(name)
     if field is not None and not is_textual(field):
         raise refused(
@@ -203,13 +152,14 @@ def _textual(context: Context, name: str, kind: str) -> Field | None:
     return field
 
 
-def _terms(context: Context, field: Field) -> Iterable[str]:
+def terms_of(context: Context, field: Field) -> Iterable[str]:
+    """Every word of a text field, or every value of a keyword."""
     return context.index.text(field).terms if field.kind is Kind.TEXT else context.index.column(field).distinct
 
 
 def _constant(context: Context, field: Field, wanted: Callable[[str], bool]) -> Scores:
     """Documents with a wanted term; each scores 1."""
-    found = [term for term in _terms(context, field) if wanted(term)]
+    found = [term for term in terms_of(context, field) if wanted(term)]
     if field.kind is not Kind.TEXT:
         return _documents(context, field, found)
     text = context.index.text(field)

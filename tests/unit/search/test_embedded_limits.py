@@ -110,4 +110,4 @@ def test_a_search_that_nobody_waits_for_ends_wherever_it_looks_at_the_time(folde
     later = time.monotonic() + 1000
     context = Context(OpenIndex("things", folder / "things"), now_millis=0, deadline=later, is_given_up=lambda: True)
     with pytest.raises(EngineTimeoutError):
-        context.check_deadline()
+        context.check_running()
