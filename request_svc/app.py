@@ -79,6 +79,9 @@ class App:
     notices: Notices
     redis: Redis
 
+    def wind_down(self) -> None:
+        """Nothing here begins by itself."""
+
     async def close(self) -> None:
         """Stores what was accepted, then closes every connection."""
         await self.writer.close()

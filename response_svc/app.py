@@ -109,8 +109,13 @@ class App:
     engine: SearchEngine
     redis: Redis
 
+    def wind_down(self) -> None:
+        """Claims no more requests."""
+        self.executors.stop_claiming()
+
     async def close(self) -> None:
-        """Closes every connection."""
+        """Hands back what is still executed, then closes every connection."""
+        await self.executors.close()
         await self.refusals.close()
         await self.notices.close()
         await self.auth.close()

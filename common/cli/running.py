@@ -63,6 +63,7 @@ async def _work(service: Service[Settings, App], settings: Settings) -> None:
         for job in jobs:
             if job.at_start:
                 await BrokerJobQueue(app.broker).wake(job.name)
+        winding_down = asyncio.create_task(_wind_down(app, stopping))
         log.info("working", at_once=settings.worker_count + JOBS_BESIDE_QUERIES)
         await run_worker(
             app.broker,
@@ -70,9 +71,15 @@ async def _work(service: Service[Settings, App], settings: Settings) -> None:
             at_once=settings.worker_count + JOBS_BESIDE_QUERIES,
             drain_seconds=settings.drain_seconds,
         )
+        await winding_down
     finally:
         await app.close()
     log.info("stopped")
+
+
+async def _wind_down(app: App, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    app.wind_down()
 
 
 def schedule(service: Service[Settings, App], settings: Settings) -> None:

@@ -54,6 +54,10 @@ class ServiceApp(Protocol):
         """Everything that the service offers over gRPC."""
         ...
 
+    def wind_down(self) -> None:
+        """Begins nothing new: the process is told to stop, and what runs may finish for a while before `close`."""
+        ...
+
     async def close(self) -> None:
         """Closes whatever was opened."""
         ...

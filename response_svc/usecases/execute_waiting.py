@@ -40,6 +40,8 @@ class Executors:
         self._gate = gate or EngineGate(context.answering.engine, count, jitter=context.jitter)
         self._running = 0
         self._waiting = 0
+        self._loops: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._wakes = 0
         self._claims = 0
 
@@ -59,6 +61,16 @@ class Executors:
         await ended(loops)
         return dict(+outcomes)
 
+    def stop_claiming(self) -> None:
+        """Lets what is being executed finish, and begins nothing more."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Hands what is still being executed back to the queue."""
+        self.stop_claiming()
+        if self._loops:
+            await cancel_and_wait(*self._loops)
+
     async def _put_in_order(self, outcomes: Counter[str]) -> None:
         """Returns what dead executors left behind and what has paused long enough, and ends what ran out of time."""
         context = self._context
@@ -75,12 +87,15 @@ class Executors:
 
     def _start(self, loops: set[asyncio.Task[None]], outcomes: Counter[str]) -> None:
         context = lending(self._context, partial(self._lent, loops, outcomes))
-        loops.add(asyncio.create_task(self._until_empty(context, outcomes)))
+        loop = asyncio.create_task(self._until_empty(context, outcomes))
+        loops.add(loop)
+        self._loops.add(loop)
+        loop.add_done_callback(self._loops.discard)
 
     async def _until_empty(self, context: ExecutionContext, outcomes: Counter[str]) -> None:
         try:
             # More than the count are at it for a moment when a place that was lent is taken back.
-            while self._running <= self._count and await self._gate.enter():
+            while not self._stopping and self._running <= self._count and await self._gate.enter():
                 wakes = self._wakes
                 execution = await self._one(context)
                 if execution is not None:

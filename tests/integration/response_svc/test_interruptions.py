@@ -134,6 +134,40 @@ async def test_a_claim_that_is_cut_off_leaves_its_request_in_the_queue(
     assert await run(execution) == "completed"
 
 
+async def test_executors_that_are_to_stop_finish_what_they_have_begun_and_begin_nothing_more(
+    database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(*(question(user, minute=minute) for minute in range(5)))
+    executors = Executors(execution, 1)
+
+    async def is_told_to_stop() -> None:
+        executors.stop_claiming()
+
+    engine.meanwhile = is_told_to_stop
+    assert await executors.run() == {"completed": 1}
+    assert await executors.run() == {}
+    assert (await rows(database, "SELECT count(*) FROM incoming_requests WHERE status = 'pending'"))[0].count == 4
+
+
+async def test_executors_that_are_closed_hand_back_what_they_have_begun(
+    database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(*(question(user, minute=minute) for minute in range(5)))
+    executors = Executors(execution, 3)
+    engine.meanwhile = endless = Endless()
+    async with asyncio.timeout(10):
+        running = asyncio.create_task(executors.run())
+        await endless.running.wait()
+        await executors.close()
+        assert await running == {}
+    [row] = await rows(
+        database, "SELECT count(*), max(retry_count) AS most FROM incoming_requests WHERE status = 'pending'"
+    )
+    assert (row.count, row.most) == (5, 0)
+
+
 async def test_nobody_who_has_let_go_is_waited_for() -> None:
     interruptions = Interruptions()
     first, second = interruptions.next(), interruptions.next()
