@@ -41,6 +41,7 @@ from response_svc.adapters.accounts import MasterAccounts
 from response_svc.adapters.answers.cache import Lives, RedisAnswerCache
 from response_svc.adapters.answers.flights import RedisFlights
 from response_svc.adapters.checks import EngineCheck
+from response_svc.adapters.claims import PostgresClaims
 from response_svc.adapters.decided_requests import PostgresDecidedRequests
 from response_svc.adapters.end_writer import GroupedEndWriter
 from response_svc.adapters.export_responses import ResponsesSource
@@ -263,7 +264,7 @@ def _execution(
         claims=Claims(
             batches.database,
             queue,
-            PostgresUsers(),
+            PostgresClaims(batches.database),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             lease=lease,
         ),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from common.policy.limits import EffectiveLimits
     from common.policy.policy import Policy
     from response_svc.domain.cache_state import CacheState
+    from response_svc.domain.claim import Claim
     from response_svc.domain.flight import Flight, NoAnswer
     from response_svc.domain.incoming_request import (
         Answer,
@@ -138,10 +139,6 @@ class UserStore(Protocol):
         """The user with that id; with `lock`, held until the transaction ends."""
         ...
 
-    async def find_many(self, connection: AsyncConnection, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
-        """Those of the users that there are, by id."""
-        ...
-
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
         """The user of that name, which is folded as by `common.auth.names`."""
         ...
@@ -215,6 +212,18 @@ class ProfileTypeUse(Protocol):
         ...
 
 
+class ClaimStore(Protocol):
+    """Takes requests out of the queue, in transactions of its own."""
+
+    async def claim(self, *, worker: str, lease: timedelta, wanted: int) -> Sequence[Claim]:
+        """Claims up to `wanted` requests whose turn it is, each under a lease of its own.
+
+        Of the highest priority that waits: a user with the fewest executions under way, of those the next in the
+        circle, and of his the oldest.
+        """
+        ...
+
+
 class RequestQueue(Protocol):
     """The incoming requests as a queue. Every method runs in the caller's transaction, on the database's own clock."""
 
@@ -228,16 +237,6 @@ class RequestQueue(Protocol):
 
     async def expire_waiting(self, connection: AsyncConnection, *, at: datetime, message: str, limit: int) -> int:
         """Ends up to `limit` waiting requests whose time was over at `at`, and says how many."""
-        ...
-
-    async def claim(
-        self, connection: AsyncConnection, *, worker: str, lease: timedelta, wanted: int
-    ) -> Sequence[ClaimedRequest]:
-        """Claims up to `wanted` requests whose turn it is, each under a lease of its own.
-
-        Of the highest priority that waits: a user with the fewest executions under way, of those the next in the
-        circle, and of his the oldest.
-        """
         ...
 
     async def renew_lease(self, connection: AsyncConnection, claimed: ClaimedRequest, *, lease: timedelta) -> bool:

@@ -9,6 +9,7 @@ import psycopg
 import structlog
 
 from common.cancellation import cancel_and_wait
+from common.database.transaction import libpq_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ class Notices:
 
     async def _listen_once(self, url: str) -> None:
         async with await psycopg.AsyncConnection.connect(
-            url.replace("postgresql+psycopg://", "postgresql://", 1),
+            libpq_url(url),
             autocommit=True,
             connect_timeout=5,
             keepalives_idle=30,

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from common.database.direct import Direct
 from common.database.ready import take_ready
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, prepared_statements: bool = True) -> None:
         """`url` is a libpq URL (`postgresql://…`); PgBouncer in transaction mode needs `prepared_statements=False`."""
         self.url = url
+        self._prepared_statements = prepared_statements
+        self._direct: list[Direct] = []
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
@@ -67,8 +70,16 @@ class Database:
             yield transaction
         await transaction.run_after_commit()
 
+    def direct(self) -> Direct:
+        """A connection of its own for single statements, closed with this."""
+        direct = Direct(libpq_url(self.url), prepared_statements=self._prepared_statements)
+        self._direct.append(direct)
+        return direct
+
     async def close(self) -> None:
-        """Closes every pooled connection."""
+        """Closes every connection."""
+        for direct in self._direct:
+            await direct.close()
         await self.engine.dispose()
 
 
@@ -85,6 +96,11 @@ def _speak_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> Non
 
 def _take_ready(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     take_ready(connection.driver_connection)
+
+
+def libpq_url(url: str) -> str:
+    """The same without a driver's name."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def sqlalchemy_url(url: str) -> str:

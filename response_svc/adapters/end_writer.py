@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, DBAPIError
 
 from common.database.grouping import Grouping
 from response_svc.domain.incoming_request import Answer, FinalEnd
@@ -14,9 +14,6 @@ from response_svc.ports import UnstorableAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from common.database.transaction import Database
 
@@ -72,36 +69,55 @@ class GroupedEndWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._direct = database.direct()
         self._ends: Grouping[FinalEnd, bool] = Grouping(
             self._written, most_items=MAX_GROUP_ENDS, most_size=MAX_GROUP_BYTES
         )
 
     async def write(self, end: FinalEnd) -> bool:
         """See the port."""
-        return await self._ends.do(end, size=len(end.outcome.body) if isinstance(end.outcome, Answer) else 0)
+        return await (self._write_long(end) if _is_long(end) else self._ends.do(end, size=_length(end)))
 
     async def _written(self, ends: Sequence[FinalEnd]) -> Sequence[bool | Exception]:
+        """Raises psycopg.OperationalError where the database went away; then nobody knows whether they are written."""
         try:
-            return await self._commit(ends)
-        except (DBAPIError, UnicodeDecodeError) as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
+            written = {row[0] for row in await self._direct.fetch(_WRITE, _values(ends))}
+        except (psycopg.Error, UnicodeDecodeError) as error:
+            if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.DeadlockDetected):
                 raise
             if len(ends) == 1:
-                return [_unstorable(error) if isinstance(error, DataError | UnicodeDecodeError) else error]
+                return [_unstorable(error) if isinstance(error, psycopg.DataError | UnicodeDecodeError) else error]
+        else:
+            return [end.claimed.row_id in written for end in ends]
         # One answer that is no JSON harms no other, nor does a cancellation that locks the same requests.
         return [outcome for end in ends for outcome in await self._written([end])]
 
-    async def _commit(self, ends: Sequence[FinalEnd]) -> list[bool]:
-        rows = [_row(end) for end in ends]
-        values = {name: [row[name] for row in rows] for name in _COLUMNS}
+    async def _write_long(self, end: FinalEnd) -> bool:
+        """One whose answer has several pieces, each sent by itself so that no copy of the whole is made."""
+        assert isinstance(end.outcome, Answer), "a failure is short"
+        view = memoryview(end.outcome.body)
         async with self._database.transaction() as transaction:
             connection = transaction.connection
-            written = {row.request_id: row.id for row in await connection.exec_driver_sql(_WRITE, values)}
-            for end in ends:
-                row_id = end.claimed.row_id
-                if row_id in written and isinstance(end.outcome, Answer) and len(end.outcome.body) > CHUNK_BYTES:
-                    await _add_chunks(connection, written[row_id], end.outcome.body)
-        return [end.claimed.row_id in written for end in ends]
+            row = (await connection.exec_driver_sql(_WRITE, _values([end]))).one_or_none()
+            if row is None:
+                return False
+            for n, offset in enumerate(range(0, len(view), CHUNK_BYTES)):
+                chunk = {"id": row.id, "n": n, "data": bytes(view[offset : offset + CHUNK_BYTES])}
+                await connection.execute(_CHUNK, chunk)
+        return True
+
+
+def _length(end: FinalEnd) -> int:
+    return len(end.outcome.body) if isinstance(end.outcome, Answer) else 0
+
+
+def _is_long(end: FinalEnd) -> bool:
+    return _length(end) > CHUNK_BYTES
+
+
+def _values(ends: Sequence[FinalEnd]) -> dict[str, list[Any]]:
+    rows = [_row(end) for end in ends]
+    return {name: [row[name] for row in rows] for name in _COLUMNS}
 
 
 def _unstorable(error: Exception) -> UnstorableAnswerError:
@@ -113,7 +129,7 @@ def _unstorable(error: Exception) -> UnstorableAnswerError:
 def _row(end: FinalEnd) -> dict[str, Any]:
     answer = end.outcome if isinstance(end.outcome, Answer) else None
     failure = None if isinstance(end.outcome, Answer) else end.outcome
-    short = answer is not None and len(answer.body) <= CHUNK_BYTES
+    short = not _is_long(end)
     return {
         "row_id": end.claimed.row_id,
         "lease": end.claimed.lease,
@@ -132,11 +148,3 @@ def _row(end: FinalEnd) -> dict[str, Any]:
         "partial": answer is not None and answer.partial,
         "executions": end.executions,
     }
-
-
-async def _add_chunks(connection: AsyncConnection, result_id: UUID, body: bytes) -> None:
-    """A long answer in pieces, each sent by itself so that no copy of the whole is made."""
-    view = memoryview(body)
-    for n, offset in enumerate(range(0, len(body), CHUNK_BYTES)):
-        chunk = {"id": result_id, "n": n, "data": bytes(view[offset : offset + CHUNK_BYTES])}
-        await connection.execute(_CHUNK, chunk)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from sqlalchemy import TextClause, text
 
-from response_svc.domain.incoming_request import ClaimedRequest, RetryLater
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from response_svc.domain.incoming_request import ClaimedRequest, RetryLater
 
 # Made once: building statements anew for each request would cost more than running them.
 RETURN_EXPIRED = text("""
@@ -40,8 +38,6 @@ WITH over AS (
 INSERT INTO query_results (request_id, original_request_id, outcome, failure_reason, message, executions)
 SELECT id, original_request_id, 'failed', 'expired', :message, executions FROM ended
 """)
-# What it does is in `migrations.claim_function`.
-CLAIM = "SELECT * FROM claim_requests(%(worker)s, %(duration)b, %(served)b::uuid[], %(wanted)b::int4)"
 HELD = "WHERE id = :id AND lease_owner = :lease AND status = 'processing'"
 RENEW = text(f"UPDATE incoming_requests SET lease_expires_at = now() + :duration {HELD}")  # noqa: S608 - constants only.
 GIVE_BACK = text(f"""
@@ -54,8 +50,6 @@ UPDATE incoming_requests
 SET status = 'retry', retry_at = now() + :delay, error_message = :message, lease_owner = NULL, lease_expires_at = NULL
 {HELD}
 """)  # noqa: S608 - constants only.
-WORKER_NAME_LIMIT = 100
-PRIORITIES = 10
 INTERRUPTED: Final = "request_interrupted"
 """The channel on which executors hear that a request which may be running was ended by somebody else."""
 
@@ -66,14 +60,7 @@ async def notify_interrupted(connection: AsyncConnection) -> None:
 
 
 class PostgresQueue:
-    """The queue in PostgreSQL. A lease is a fresh id at every claim, and whatever ends a request names it.
-
-    The users of a priority stand in a circle, in the order of their ids; each process goes round it by itself, from a
-    place of its own, so that no two need to agree on anything.
-    """
-
-    def __init__(self) -> None:
-        self._served = [uuid4() for _ in range(PRIORITIES)]
+    """The queue in PostgreSQL, but for claims. A lease is a fresh id at every claim; whatever ends one names it."""
 
     async def return_expired_leases(self, connection: AsyncConnection) -> int:
         """Puts requests whose executor has gone back into the queue and says how many."""
@@ -86,24 +73,6 @@ class PostgresQueue:
     async def expire_waiting(self, connection: AsyncConnection, *, at: datetime, message: str, limit: int) -> int:
         """Ends up to `limit` waiting requests whose time was over at `at`, and says how many."""
         return (await connection.execute(EXPIRE, {"at": at, "message": message, "limit": limit})).rowcount
-
-    async def claim(
-        self, connection: AsyncConnection, *, worker: str, lease: timedelta, wanted: int
-    ) -> Sequence[ClaimedRequest]:
-        """Claims up to `wanted` requests whose turn it is, each under a lease of its own.
-
-        Of the highest priority that waits: a user with the fewest executions under way, of those the next in the
-        circle, and of his the oldest.
-        """
-        values = {"worker": worker[:WORKER_NAME_LIMIT], "duration": lease, "served": self._served, "wanted": wanted}
-        claimed = []
-        for row in await connection.exec_driver_sql(CLAIM, values):
-            fields: list[Any] = list(row)
-            # It comes last, and is of no matter to whoever executes.
-            priority = fields.pop()
-            claimed.append(ClaimedRequest(*fields))
-            self._served[priority - 1] = claimed[-1].user_id
-        return claimed
 
     async def renew_lease(self, connection: AsyncConnection, claimed: ClaimedRequest, *, lease: timedelta) -> bool:
         """Extends the lease; False when it was lost or the request was cancelled."""

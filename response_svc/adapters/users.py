@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, bindparam, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import bindparam, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from common.auth.names import folded
@@ -18,7 +18,7 @@ from response_svc.domain.user import Role, User
 from response_svc.domain.user_list import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Row
@@ -38,7 +38,6 @@ ORDERS = {
 
 # Made once, since every execution asks for its user.
 FIND = select(users).where(users.c.id == bindparam("user_id"))
-FIND_MANY = select(users).where(users.c.id == func.any(bindparam("user_ids", type_=ARRAY(Uuid))))
 FIND_AND_LOCK = FIND.with_for_update()
 
 TAKEN = {
@@ -81,13 +80,6 @@ class PostgresUsers:
         """The user with that id; with `lock`, held until the transaction ends."""
         row = (await connection.execute(FIND_AND_LOCK if lock else FIND, {"user_id": user_id})).one_or_none()
         return user_of(row) if row is not None else None
-
-    async def find_many(self, connection: AsyncConnection, user_ids: Collection[UUID]) -> Mapping[UUID, User]:
-        """Those of the users that there are, by id."""
-        if not user_ids:
-            return {}
-        rows = await connection.execute(FIND_MANY, {"user_ids": list(user_ids)})
-        return {row.id: user_of(row) for row in rows}
 
     async def find_by_username(self, connection: AsyncConnection, username: str) -> User | None:
         """The user of that name, which is folded."""

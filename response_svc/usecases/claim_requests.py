@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from common.database.grouping import Grouping
@@ -13,30 +12,22 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from common.database.transaction import Database
+    from response_svc.domain.claim import Claim
     from response_svc.domain.incoming_request import ClaimedRequest
-    from response_svc.domain.user import User
-    from response_svc.ports import RequestQueue, UserStore
+    from response_svc.ports import ClaimStore, RequestQueue
 
 MOST_AT_ONCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A request under a fresh lease, and whoever asks; None for a user whom nobody knows here."""
-
-    request: ClaimedRequest
-    user: User | None
 
 
 class Claims:
     """One a process. `worker` names it."""
 
     def __init__(
-        self, database: Database, queue: RequestQueue, users: UserStore, *, worker: str, lease: timedelta
+        self, database: Database, queue: RequestQueue, store: ClaimStore, *, worker: str, lease: timedelta
     ) -> None:
         self._database = database
         self._queue = queue
-        self._users = users
+        self._store = store
         self._worker = worker
         self._lease = lease
         self._waiting: Grouping[None, Claim | None] = Grouping(self._claim, most_items=MOST_AT_ONCE, most_size=1)
@@ -60,13 +51,12 @@ class Claims:
 
     async def _claim(self, wanted: Sequence[None]) -> Sequence[Claim | None]:
         """As many claims as are wanted and there are, the rest None."""
-        async with self._database.transaction() as transaction:
-            connection = transaction.connection
-            claimed = await self._queue.claim(connection, worker=self._worker, lease=self._lease, wanted=len(wanted))
-            if not claimed and await self._queue.return_due_retries(connection):
-                claimed = await self._queue.claim(
-                    connection, worker=self._worker, lease=self._lease, wanted=len(wanted)
-                )
-            users = await self._users.find_many(connection, {request.user_id for request in claimed})
-        claims = [Claim(request, users.get(request.user_id)) for request in claimed]
+        claims = await self._store.claim(worker=self._worker, lease=self._lease, wanted=len(wanted))
+        if not claims and await self._returned():
+            claims = await self._store.claim(worker=self._worker, lease=self._lease, wanted=len(wanted))
         return [*claims, *[None] * (len(wanted) - len(claims))]
+
+    async def _returned(self) -> int:
+        """How many requests are back in the queue since their pause is over."""
+        async with self._database.transaction() as transaction:
+            return await self._queue.return_due_retries(transaction.connection)

@@ -18,6 +18,7 @@ from common.policy.index import AllowedIndex
 from common.policy.live import LivePolicy
 from common.policy.policy import Policy
 from response_svc.adapters.accounts import MasterAccounts
+from response_svc.adapters.claims import PostgresClaims
 from response_svc.adapters.end_writer import GroupedEndWriter
 from response_svc.adapters.queue import PostgresQueue
 from response_svc.adapters.users import PostgresUsers
@@ -89,7 +90,7 @@ def execution(database: Database, engine: FakeEngine) -> ExecutionContext:
     return ExecutionContext(
         database=database,
         queue=queue,
-        claims=Claims(database, queue, PostgresUsers(), worker="test", lease=timedelta(seconds=60)),
+        claims=Claims(database, queue, PostgresClaims(database), worker="test", lease=timedelta(seconds=60)),
         ends=GroupedEndWriter(database),
         answering=Answering(NoCache(), Flights(NoFlights(), longest_seconds=60), engine),
         policy=FixedPolicy(Policy(indices={"cities": AllowedIndex("cities")})),

@@ -8,10 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import event
-
+from response_svc.adapters.claims import PostgresClaims
 from response_svc.adapters.end_writer import CHUNK_BYTES, GroupedEndWriter
-from response_svc.adapters.queue import PostgresQueue
 from response_svc.domain.incoming_request import Answer, ClaimedRequest, Failure, FailureReason, FinalEnd
 from response_svc.ports import UnstorableAnswerError
 from tests.integration.response_svc.world import Arrivals, make_user, question, rows
@@ -28,29 +26,18 @@ async def claimed(
 ) -> list[ClaimedRequest]:
     user = await make_user(user_context)
     await arrivals.arrive(*(question(user) for _ in range(count)))
-    claims: list[ClaimedRequest] = []
-    for _ in range(count):
-        async with database.transaction() as transaction:
-            claims += await PostgresQueue().claim(
-                transaction.connection, worker="w", lease=timedelta(seconds=60), wanted=1
-            )
-    return claims
+    claims = await PostgresClaims(database).claim(worker="w", lease=timedelta(seconds=60), wanted=count)
+    return [claim.request for claim in claims]
 
 
 async def test_ends_that_come_together_share_a_commit(
     database: Database, arrivals: Arrivals, user_context: UserContext
 ) -> None:
-    commits = 0
-
-    def count(_connection: object) -> None:
-        nonlocal commits
-        commits += 1
-
     claims = await claimed(database, arrivals, user_context, 20)
-    event.listen(database.engine.sync_engine, "commit", count)
     writer = GroupedEndWriter(database)
     assert all(await asyncio.gather(*(writer.write(FinalEnd(claim, GOOD, 1, 1)) for claim in claims)))
-    assert commits <= 2
+    commits = await rows(database, "SELECT DISTINCT xmin::text FROM query_results")
+    assert len(commits) <= 2
     stored = await rows(database, "SELECT result_data::text AS body FROM query_results")
     assert [row.body.encode() for row in stored] == [GOOD.body] * 20
 
