@@ -18,13 +18,11 @@ from response_svc.domain.circuit import CircuitState
 from response_svc.domain.incoming_request import MAX_RETRIES
 from response_svc.search.connection import ElasticsearchAccess
 from response_svc.search.elasticsearch import ElasticsearchEngine
-from response_svc.usecases.answer_search import Answering
 from response_svc.usecases.engine_gate import EngineGate
 from response_svc.usecases.execute_next import execute_next
 from response_svc.usecases.execute_waiting import Executors
 from tests.integration.response_svc.world import (
     Arrivals,
-    NoCache,
     cancellation,
     id_of,
     make_user,
@@ -127,7 +125,7 @@ async def meeting(execution: ExecutionContext) -> AsyncIterator[Meeting]:
     # A handler hears there that its client has gone.
     await server.start_server()
     engine = ElasticsearchEngine(ElasticsearchAccess([str(server.make_url("")).rstrip("/")]))
-    yield Meeting(cluster, replace(execution, answering=Answering(NoCache(), engine)), engine)
+    yield Meeting(cluster, replace(execution, answering=replace(execution.answering, engine=engine)), engine)
     cluster.over.set()
     await engine.close()
     await server.close()
@@ -277,7 +275,7 @@ async def test_a_cluster_that_refuses_connections_is_asked_for_nothing(
     user = await make_user(user_context)
     await arrivals.arrive(*(question(user) for _ in range(20)))
     engine = ElasticsearchEngine(ElasticsearchAccess(["http://127.0.0.1:9"]))
-    away = replace(execution, answering=Answering(NoCache(), engine))
+    away = replace(execution, answering=replace(execution.answering, engine=engine))
     gate = EngineGate(engine, 2, jitter=lambda: 0.9)
     assert await Executors(away, 2, gate=gate).run() == {"retry": 2}
     assert gate.state is CircuitState.OPEN
