@@ -23,7 +23,7 @@ _NO_PLACES: Final = "places are not carried; use range on numbers for the latitu
 _ANALYZER: Final = "the field's own analyzer is used; leave it out"
 _OBJECTS: Final = "objects inside are searched by their paths, such as place.country"
 
-_QUERIES: Final = {
+QUERIES: Final = {
     **dict.fromkeys(("script", "script_score", "function_score", "distance_feature", "rank_feature"), _NO_SCRIPTS),
     "boosting": "use a bool with should clauses of different boost",
     "combined_fields": "use multi_match of the type cross_fields",
@@ -52,8 +52,9 @@ _QUERIES: Final = {
     "type": "an index has one type only; leave it out",
     "wrapper": "write the query itself",
 }  # fmt: skip
+"""Clauses."""
 
-_AGGREGATIONS: Final = {
+AGGREGATIONS: Final = {
     "adjacency_matrix": "use filters",
     "auto_date_histogram": "use date_histogram with a calendar_interval or a fixed_interval",
     "boxplot": "use percentiles with the percents 0, 25, 50, 75 and 100",
@@ -99,8 +100,9 @@ _AGGREGATIONS: Final = {
         _NEEDS_PIPELINE,
     ),
 }  # fmt: skip
+"""Kinds of aggregation, and what stands beside them."""
 
-_SEARCH: Final = {
+SEARCH: Final = {
     "collapse": "use a terms aggregation on the field, or take the first hit of each value from the answer",
     "docvalue_fields": _HITS_ONLY,
     "explain": "scores are not explained; leave it out",
@@ -133,9 +135,10 @@ _SEARCH: Final = {
         "it is a clause; write it inside query",
     ),
 }  # fmt: skip
+"""Parts of a search body."""
 
-_BY_MESSAGE: Final[Mapping[str, Mapping[str, str]]] = {
-    "Aggregation": _AGGREGATIONS,
+BY_MESSAGE: Final[Mapping[str, Mapping[str, str]]] = {
+    "Aggregation": AGGREGATIONS,
     "BoolQuery": {"mustNot": "write must_not", "minimum_number_should_match": "write minimum_should_match"},
     "DateHistogramAggregation": {
         "interval": "write fixed_interval (such as 1d) or calendar_interval (such as month)",
@@ -157,14 +160,14 @@ _BY_MESSAGE: Final[Mapping[str, Mapping[str, str]]] = {
         "options": "leave it out",
     },
     "IdsQuery": {"type": "an index has one type only; leave it out"},
-    "Query": _QUERIES,
+    "Query": QUERIES,
     "RangeQuery": {
         "from": "write gte, or gt",
         "to": "write lte, or lt",
         "include_lower": "write gte where it is true, and gt where it is false",
         "include_upper": "write lte where it is true, and lt where it is false",
     },
-    "Search": _SEARCH,
+    "Search": SEARCH,
     "Sort": {
         "field": "the key of the object is the field's name",
         "ignore_unmapped": "write unmapped_type",
@@ -177,6 +180,7 @@ _BY_MESSAGE: Final[Mapping[str, Mapping[str, str]]] = {
     "TermsAggregation": {"value_type": "leave it out"},
     "TermsQuery": {"values": "the list stands directly behind the field's name"},
 }
+"""All of these, and options, by the message in whose place they stand."""
 _EVERYWHERE: Final = {
     "analyzer": _ANALYZER,
     "cutoff_frequency": "leave it out",
@@ -198,5 +202,5 @@ NOT_FIELDS: Final = {
 
 def advice_for(shape: MessageShape, key: str) -> str:
     """What to write in the place of a key that a message does not have: its successor, or the nearest name."""
-    known = _BY_MESSAGE.get(shape.name, {}).get(key) or _EVERYWHERE.get(key)
+    known = BY_MESSAGE.get(shape.name, {}).get(key) or _EVERYWHERE.get(key)
     return known or did_you_mean(key, shape.by_key)

@@ -11,7 +11,7 @@ import pytest
 from common.errors import AirlockError, QueryInvalidError
 from common.policy.index import AllowedIndex
 from common.policy.policy import Policy
-from common.search import advice
+from common.search import not_carried
 from common.search.body import MAX_BODY_BYTES, read_body
 from common.search.permitted import check_permitted
 from common.search.shapes import shape_of
@@ -118,27 +118,27 @@ QUERY_PLACES = {
 
 @pytest.mark.parametrize("path", QUERY_PLACES)
 def test_every_clause_without_a_message_is_refused_wherever_it_stands(path: str) -> None:
-    for clause, told in advice._QUERIES.items():
+    for clause, told in not_carried.QUERIES.items():
         found = violations_of(QUERY_PLACES[path]({clause: {"query": "x", "field": "f"}}))
         assert told in found[f"{path}.{clause}"]
 
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_every_aggregation_without_a_message_is_refused(*, inside: bool) -> None:
-    for kind, told in advice._AGGREGATIONS.items():
+    for kind, told in not_carried.AGGREGATIONS.items():
         aggs = {"a": {kind: {"field": "f"}}}
         body = {"aggs": {"o": {"missing": {"field": "f"}, "aggs": aggs}}} if inside else {"aggs": aggs}
         assert told in violations_of(body)[f"aggs.o.aggs.a.{kind}" if inside else f"aggs.a.{kind}"]
 
 
-@pytest.mark.parametrize("key", advice._SEARCH)
+@pytest.mark.parametrize("key", not_carried.SEARCH)
 def test_every_other_part_of_a_search_is_refused_with_what_to_do(key: str) -> None:
-    assert advice._SEARCH[key] in violations_of({key: {"field": "f"}})[key]
+    assert not_carried.SEARCH[key] in violations_of({key: {"field": "f"}})[key]
 
 
-@pytest.mark.parametrize("name", sorted(advice._BY_MESSAGE))
+@pytest.mark.parametrize("name", sorted(not_carried.BY_MESSAGE))
 def test_advice_is_given_only_for_what_is_not_carried(name: str) -> None:
-    assert not set(advice._BY_MESSAGE[name]) & set(shape_of(name).by_key)
+    assert not set(not_carried.BY_MESSAGE[name]) & set(shape_of(name).by_key)
 
 
 @pytest.mark.parametrize(
