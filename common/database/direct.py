@@ -27,6 +27,7 @@ class Direct:
 
     def __init__(self, url: str, *, prepared_statements: bool) -> None:
         """As of `Database`, which owns this."""
+        self.trusted_seconds = TRUSTED_SECONDS
         self._url = url
         self._prepare_threshold = 5 if prepared_statements else None
         self._lock = asyncio.Lock()
@@ -59,7 +60,7 @@ class Direct:
 
     async def _living(self) -> psycopg.AsyncConnection[Any]:
         connection = self._connection
-        if connection is not None and time.monotonic() - self._used_at > TRUSTED_SECONDS:
+        if connection is not None and time.monotonic() - self._used_at > self.trusted_seconds:
             try:
                 await connection.execute("")
             except psycopg.Error:

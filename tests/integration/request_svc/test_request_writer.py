@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from psycopg import IntegrityError
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
 
 from common.audit.record import AuditEntry
 from common.audit.tables import audit_logs
