@@ -10,9 +10,9 @@ import pytest
 from response_svc.search.answers import (
     EngineAnswer,
     EngineError,
+    EngineOverloadedError,
     EngineRefusedError,
     EngineTimeoutError,
-    EngineUnavailableError,
     PartialResultError,
     SearchUnavailableError,
 )
@@ -93,28 +93,30 @@ async def test_an_index_that_is_blocked_may_be_freed_again(server: RealServer, r
 async def test_a_search_that_takes_too_long_is_ended_by_the_server(
     server: RealServer, reader: ElasticsearchEngine
 ) -> None:
-    # The server looks at its clock once in a while only, so the search is made longer until it does within its work.
+    # The server looks at its clock once in a while only, so one search after another is asked until it does within one.
     with server.index(mappings=FIELDS, documents=5_000) as index:
-        seen: EngineError | None = None
-        for clauses in (20, 100, 400):
+        refusal = partial = None
+        for body in (slow(clauses, first) for clauses in (20, 100, 400) for first in (1000, 3000, 5000)):
+            given = {"index": index, "timeout_seconds": 0.001, "max_bytes": 10**7}
             try:
-                await ask(reader, slow(clauses), index=index, timeout_seconds=0.001, max_bytes=10**7)
+                await ask(reader, body, **given)
             except EngineTimeoutError as error:
-                seen = error
+                refusal = error
+            answer = await ask(reader, body, **given, accept_partial=True)
+            partial = answer if answer.partial else partial
+            if refusal is not None and partial is not None:
                 break
-        assert seen is not None
-        assert seen.may_pass
-        assert "ask for less" in seen.message
-        answer = await ask(
-            reader, slow(clauses), index=index, timeout_seconds=0.001, max_bytes=10**7, accept_partial=True
-        )
-        assert answer.partial
-        assert b'"timed_out":true' in answer.body
+        assert refusal is not None
+        assert refusal.may_pass
+        assert "ask for less" in refusal.message
+        assert partial is not None
+        assert b'"timed_out":true' in partial.body
 
 
-def slow(clauses: int) -> str:
-    """A search with that many ways in which a word is looked for in all words."""
-    wildcards = ",".join(f'{{"wildcard":{{"k":"*{number}*"}}}}' for number in range(clauses))
+def slow(clauses: int, first: int) -> str:
+    """A search with that many ways in which a word is looked for in all words; `first` makes it unlike others."""
+    numbers = range(first, first + clauses)
+    wildcards = ",".join(f'{{"wildcard":{{"k":"*{number}*"}}}}' for number in numbers)
     return f'{{"size":0,"track_total_hits":true,"query":{{"bool":{{"should":[{wildcards}]}}}}}}'
 
 
@@ -166,11 +168,13 @@ async def test_a_search_that_needs_too_much_memory_may_pass_and_stops_no_other(
         assert not error.engine_away
 
 
-async def test_an_engine_whose_memory_is_full_counts_as_away(server: RealServer, reader: ElasticsearchEngine) -> None:
+async def test_an_engine_whose_memory_is_full_counts_as_overloaded(
+    server: RealServer, reader: ElasticsearchEngine
+) -> None:
     with server.index(mappings=FIELDS, documents=1) as index:
         with server.cluster_setting("indices.breaker.total.limit", "1%"):
             error = await refused(reader, index)
-        assert type(error) is EngineUnavailableError
+        assert type(error) is EngineOverloadedError
         assert error.engine_away
         assert (await ask(reader, index=index)).hit_count == 1
 
