@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from common.search.shapes import FieldShape
 
-__all__ = ["DEFAULT_SIZE", "QueryLimits", "check_search"]
-
 _PATTERNS: Final = frozenset({"PrefixQuery", "WildcardQuery"})
 
 
