@@ -99,9 +99,9 @@ class BodyReader:
     def _read_map(self, entries: Fields, field: FieldShape, value: Json, path: Path) -> None:
         if not isinstance(value, dict):
             raise WrongValueError(no_map(field, value))
-        if field.keyed_by_one_field and len(value) != 1:
-            raise WrongValueError(fields_at_once(len(value)))
         shape = shape_of(field.message)
+        if field.keyed_by_one_field and len(value) != 1:
+            raise WrongValueError(fields_at_once(shape, value))
         for key, inner in value.items():
             self.read_message(entries[key], shape, inner, (*path, key))
 

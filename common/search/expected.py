@@ -8,7 +8,7 @@ from common.search.scalars import kind_of
 from common.search.violations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from common.search.shapes import FieldShape, MessageShape
     from common.search.strict_json import Json
@@ -18,6 +18,7 @@ _SEVERAL: Final[Mapping[str, str]] = {
     "MatchQuery": "; write the words in one text",
     "TermQuery": "; for several values write terms",
 }
+_OTHER_FORMS: Final[Mapping[str, str]] = {"SourceFilter": "true, false, the names of fields or "}
 _COMBINED: Final[Mapping[str, str]] = {
     "Aggregation": "; give each a name of its own",
     "Query": "; combine several in a bool",
@@ -29,7 +30,8 @@ def no_object(shape: MessageShape, value: Json) -> str:
     if shape.short_form is not None:
         several = _SEVERAL.get(shape.name, "") if isinstance(value, list) else ""
         return f"must be a single value or an object, not {kind_of(value)}{several}"
-    return f"must be an object, not {kind_of(value)}; known here: {', '.join(sorted(shape.by_key))}"
+    others = _OTHER_FORMS.get(shape.name, "")
+    return f"must be {others}an object, not {kind_of(value)}; known here: {', '.join(sorted(shape.by_key))}"
 
 
 def no_map(field: FieldShape, value: Json) -> str:
@@ -38,10 +40,16 @@ def no_map(field: FieldShape, value: Json) -> str:
     return f"must be an object keyed by {whose}, not {kind_of(value)}"
 
 
-def fields_at_once(count: int) -> str:
-    """The refusal of a clause that names so many fields in the place of one."""
-    instead = "; combine one clause for each in a bool" if count else ""
-    return f"must name exactly one field, not {count}{instead}"
+def fields_at_once(shape: MessageShape, names: Collection[str]) -> str:
+    """The refusal of a clause that names so many fields in the place of one: or one, with its options beside it."""
+    options = [name for name in names if name in shape.by_key]
+    refusal = f"must name exactly one field, not {len(names)}"
+    if not options or len(options) + 1 != len(names):
+        return f"{refusal}; combine one clause for each in a bool" if names else refusal
+    (field,) = set(names) - set(options)
+    inside = [*([shape.short_form.json_name] if shape.short_form else []), *options]
+    written = ", ".join(f'"{option}": …' for option in dict.fromkeys(inside))
+    return f'{refusal}; options stand inside the field: {{"{shown(field)}": {{{written}}}}}'
 
 
 def not_one_of(shape: MessageShape, found: list[str]) -> str:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from common.search.shapes import FieldShape
 
-__all__ = ["DEFAULT_SIZE", "QueryLimits", "check_search"]
-
 _PATTERNS: Final = frozenset({"PrefixQuery", "WildcardQuery"})
 
 
@@ -185,9 +183,9 @@ def _check_window(search: Search, limits: QueryLimits) -> None:
 
 def _refuse(limit: str, allowed: int | str, path: Path, reason: str) -> NoReturn:
     field = render(path)
-    message = f"{field} {reason}; the limit {limit} is {allowed}"
+    description = f"{reason}; the limit {limit} is {allowed}"
     raise QueryLimitError(
-        message,
+        f"{field} {description}",
         metadata={"limit": limit, "allowed": str(allowed)},
-        violations=[FieldViolation(field, message)],
+        violations=[FieldViolation(field, description)],
     )

@@ -73,7 +73,7 @@ def _advice(name: str, policy: Policy, profile: ProfileType | None, permitted: l
     if not permitted:
         return f"{whose}; they may search none. An administrator of the Response Network can permit it"
     near = nearest(name, permitted)
-    meant = f"; {near}" if near.startswith("did") else ";"
+    meant = f"; {near}" if near.startswith("did") else "."
     return f"{whose}{meant} Allowed: {_listed(permitted)}. An administrator of the Response Network can allow others"
 
 

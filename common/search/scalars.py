@@ -119,7 +119,9 @@ def _read_double(value: Json) -> float:
 def _read_whole(value: Json, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
         found = value if isinstance(value, (int, float)) and not isinstance(value, bool) else kind_of(value)
-        raise WrongValueError(f"must be a whole number from 0 to {highest}, not {found}{_unquoted(value)}")
+        # Long before the highest there is a limit, which has a refusal of its own.
+        bounds = f"up to {highest}" if isinstance(value, int) and value > highest else "from 0 upwards"
+        raise WrongValueError(f"must be a whole number {bounds}, not {found}{_unquoted(value)}")
     return value
 
 

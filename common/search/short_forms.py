@@ -60,7 +60,7 @@ def read_terms(reader: Reader, message: Fields, field: FieldShape, value: Json, 
     shape = shape_of(field.message)
     fields = [key for key, inner in value.items() if key not in shape.by_key or isinstance(inner, list)]
     if len(fields) != 1:
-        raise WrongValueError(fields_at_once(len(fields)))
+        raise WrongValueError(fields_at_once(shape, fields))
     [name] = fields
     values = value[name]
     if not isinstance(values, list):

@@ -110,7 +110,8 @@ done
 # --- how Elasticsearch is asked ----------------------------------------------------------------------------------------
 
 ask_secret() { # what; from the terminal, unseen
-  [ -r /dev/tty ] || fail "there is no terminal to ask for the password of $1; give it in a file" 2
+  # It is there to be read also where no terminal belongs to this session.
+  (: </dev/tty) 2>/dev/null || fail "there is no terminal to ask for the password of $1; give it in a file, see --help" 2
   printf 'Password of %s: ' "$1" >/dev/tty
   trap 'stty echo </dev/tty; exit 130' INT TERM
   stty -echo </dev/tty

@@ -88,3 +88,5 @@ if __name__ == "__main__":
         main()
     except grpc.RpcError as refused:
         sys.exit(f"refused: {refused.code().name}: {refused.details()}")
+    except KeyError as missing:
+        sys.exit(f"set {missing} in the environment")

@@ -72,7 +72,8 @@ def _ready(request: Request, response: Response | None) -> Response:
     if request.status is RequestStatus.COMPLETED and response is not None:
         return response
     if request.status.is_final:
-        text = f"The request is {request.status} and has no answer."
+        why = f": {request.error_message}" if request.error_message else "."
+        text = f"The request is {request.status} and has no answer{why}"
     else:
         text = f"The request is {request.status}; its answer is not here yet. Watch it or ask again later."
     raise ResultNotReadyError(text, metadata={"state": request.status})

@@ -46,11 +46,17 @@ def check_request(claimed: ClaimedRequest, user: User | None, policy: Policy, no
         # What a newer Request Network may have sent and this release does not know would be lost on the engine.
         normal_form(search)
     except AirlockError as error:
-        violations = "; ".join(f"{violation.field}: {violation.description}" for violation in error.violations)
-        return refused(f"{error.message} {violations}".rstrip())
+        return refused(in_full(error))
     except DecodeError:
         return refused("The search cannot be read; it was damaged before it was sealed.")
     return Question(claimed.index, search, result_scope(profile))
+
+
+def in_full(error: AirlockError) -> str:
+    """What the error says of everything that is wrong; its message is about the first."""
+    if len(error.violations) < 2:
+        return error.message
+    return "; ".join(f"{violation.field} {violation.description}" for violation in error.violations)
 
 
 def refused(message: str) -> Failure:

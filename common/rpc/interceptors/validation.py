@@ -27,6 +27,8 @@ BATCH_LIMIT: Final = 1024 * 1024
 _PIECES: Final = "/airlock.transfer.v1.TransferService/ImportBundle"
 _LIMITS: Final = {_PIECES: BUNDLE_PIECE_LIMIT, "/airlock.request.v1.RequestService/SubmitRequests": BATCH_LIMIT}
 _MOST_VIOLATIONS: Final = 16
+_WORDS: Final = {"must be at least 1 characters": "is missing or empty"}
+"""What is said in place of the library's words."""
 
 
 class ValidationInterceptor(CallInterceptor):
@@ -84,7 +86,7 @@ def _cause(violation: Violation, message: Message) -> str:
     """What the rule says; of a choice that was not made, between what it is."""
     choice = message.DESCRIPTOR.oneofs_by_name.get(_path(violation))
     if choice is None:
-        return str(violation.proto.message)
+        return _WORDS.get(violation.proto.message) or str(violation.proto.message)
     return f"give exactly one of {', '.join(field.name for field in choice.fields)}"
 
 

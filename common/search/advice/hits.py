@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from common.search.advice.warning import WarningKind, warn
-from common.search.limits import DEFAULT_SIZE
+from common.search.bucket_count import DEFAULT_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,12 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING, Final
 
+from common.search.bucket_count import DEFAULT_SIZE
 from common.search.normal import normal_form
 from response_svc.domain.incoming_request import Answer
 
 if TYPE_CHECKING:
     from response_svc.domain.question import Question
-
-DEFAULT_SIZE: Final = 10
 
 # A layout version, the generation, when it was kept (by the server's own clock, which the scripts write and read), the
 # engine's milliseconds and the hit count, before the answer's own bytes.

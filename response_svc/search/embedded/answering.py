@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from common.search.limits import DEFAULT_SIZE
+from common.search.bucket_count import DEFAULT_SIZE
 from response_svc.search.answers import ResultTooLargeError
 from response_svc.search.embedded.aggregating import aggregate
 from response_svc.search.embedded.known import check_known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from common.search.limits import DEFAULT_SIZE
+from common.search.bucket_count import DEFAULT_SIZE
 from response_svc.search.embedded import matching
 from response_svc.search.embedded.bucket_order import sorted_buckets
 from response_svc.search.embedded.dates import format_millis

@@ -36,6 +36,9 @@ class Kind(Enum):
 WHOLE_NUMBER_BITS: Final = {Kind.LONG: 64, Kind.INTEGER: 32, Kind.SHORT: 16, Kind.BYTE: 8}
 NUMERIC: Final = frozenset({*WHOLE_NUMBER_BITS, Kind.DOUBLE})
 
+_TRUTHS: Final[Mapping[bool | str, int]] = {True: 1, False: 0, "true": 1, "false": 0, "": 0}
+_MOST_SHOWN: Final = 100
+"""Characters of a value that is refused."""
 _OPTIONS: Final = {Kind.TEXT: {"type", "fields"}, Kind.KEYWORD: {"type", "fields", "ignore_above"}}
 
 
@@ -49,18 +52,21 @@ class Field:
     ignore_above: int | None = None
 
     def values(self, document: Mapping[str, Any]) -> list[Value]:
-        """The document's values, sorted as doc values are, a keyword's without repeats. No null counts."""
+        """The document's values, sorted as doc values are, a keyword's without repeats. No null counts.
+
+        Raises ValueError, which names the field, for a value that is not of its type.
+        """
         if self.kind is Kind.TEXT:
-            return [_as_text(value) for value in _at(document, self.path)]
+            return [self._text(value) for value in _at(document, self.path)]
         if self.kind is Kind.KEYWORD:
-            texts = {_as_text(value) for value in _at(document, self.path)}
+            texts = {self._text(value) for value in _at(document, self.path)}
             return sorted(text for text in texts if not self._too_long(text))
         numbers = [self._number(value) for value in _at(document, self.path)]
         return [*sorted(numbers, key=to_sortable if self.kind is Kind.DOUBLE else None)]
 
     def ignores(self, document: Mapping[str, Any]) -> bool:
         """Whether the document has a value that is too long for this keyword field."""
-        return any(self._too_long(_as_text(value)) for value in _at(document, self.path))
+        return any(self._too_long(self._text(value)) for value in _at(document, self.path))
 
     def _too_long(self, text: str) -> bool:
         """Java counts characters beyond the 16-bit plane twice."""
@@ -68,22 +74,41 @@ class Field:
             return False
         return len(text) + sum(character > "\uffff" for character in text) > self.ignore_above
 
+    def _text(self, value: JsonValue) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (bool, int, float)):
+            return json.dumps(value)
+        raise self._refusal(value)
+
     def _number(self, value: JsonValue) -> int | float:
+        try:
+            number = self._as_number(value)
+        except (ValueError, OverflowError):
+            number = None
+        if number is None:
+            raise self._refusal(value)
+        return number
+
+    def _as_number(self, value: JsonValue) -> int | float | None:
+        """None, or a ValueError, for what is none of this type."""
         if self.kind is Kind.BOOLEAN:
-            return int(_as_bool(self, value))
+            return _TRUTHS.get(value) if isinstance(value, (bool, str)) else None
         if self.kind is Kind.DATE:
             return DateParser(DEFAULT_FORMAT, UTC_ZONE).document_value(value)
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"the field {self.name} cannot hold {value!r}")  # noqa: TRY004 # A fault of the data.
+            return None
         if self.kind is Kind.DOUBLE:
-            return _finite(self, float(value))
+            double = float(value)
+            return double if math.isfinite(double) else None
         number = int(value)
-        bits = WHOLE_NUMBER_BITS[self.kind]
-        if (number != float(value) and not isinstance(value, int)) or not -(2 ** (bits - 1)) <= number < 2 ** (
-            bits - 1
-        ):
-            raise ValueError(f"the field {self.name} cannot hold {value!r}")
-        return number
+        is_whole = isinstance(value, int) or number == float(value)
+        highest = 2 ** (WHOLE_NUMBER_BITS[self.kind] - 1)
+        return number if is_whole and -highest <= number < highest else None
+
+    def _refusal(self, value: JsonValue) -> ValueError:
+        shown = repr(value)[:_MOST_SHOWN]
+        return ValueError(f"the field {self.name} of the type {self.kind.value} cannot hold {shown}")
 
 
 def parse_mapping(mapping: Mapping[str, Any]) -> dict[str, Field]:
@@ -135,24 +160,3 @@ def _flat(values: list[Any]) -> list[Any]:
     if not any(isinstance(value, list) for value in values):
         return values
     return [inner for value in values for inner in (_flat(value) if isinstance(value, list) else (value,))]
-
-
-def _as_text(value: JsonValue) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bool, int, float)):
-        return json.dumps(value)
-    raise ValueError(f"a text cannot hold {value!r}")
-
-
-def _as_bool(field: Field, value: JsonValue) -> bool:
-    words = {True: True, False: False, "true": True, "false": False, "": False}
-    if isinstance(value, (bool, str)) and value in words:
-        return words[value]
-    raise ValueError(f"the field {field.name} cannot hold {value!r}")
-
-
-def _finite(field: Field, value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"the field {field.name} cannot hold {value!r}")
-    return value

@@ -222,6 +222,7 @@ async def test_a_field_that_breaks_its_rule_is_named(world: World) -> None:
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     fields = {violation.field for violation in details_of(error)["BadRequest"].field_violations}
     assert fields == {"username", "password"}
+    assert "is missing or empty" in {one.description for one in details_of(error)["BadRequest"].field_violations}
 
 
 async def test_a_huge_message_is_refused_before_it_is_read(world: World) -> None:

@@ -83,7 +83,7 @@ async def test_a_failure_is_told_with_its_reason(world: World) -> None:
     assert (details.request.status, details.request.failure_reason) == ("failed", "REFUSED")
     assert details.request.error_message == "index salaries\ufffd may not be searched"
     assert details.response is None
-    with pytest.raises(ResultNotReadyError, match="failed and has no answer"):
+    with pytest.raises(ResultNotReadyError, match="failed and has no answer: index salaries"):
         await world.result(request.request_id)
 
 

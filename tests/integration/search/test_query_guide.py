@@ -20,7 +20,9 @@ from airlock.search.v1.query_pb2 import Query
 
 from common.errors import AirlockError
 from common.policy.index import AllowedIndex
+from common.policy.limits import BASIC, effective
 from common.policy.policy import Policy
+from common.policy.profile_type import ProfileType
 from common.search.body import read_body
 from common.search.normal import normal_form
 from common.search.permitted import check_permitted, permitted_index
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from response_svc.search.elasticsearch import ElasticsearchEngine
 
 ROOT = Path(__file__).parents[3]
+PREMIUM = ProfileType("premium", effective(BASIC, None))
+"""That of the analyst whom `make up` makes."""
 WRITING = os.environ.get("GUIDE") == "write"
 MAX_BYTES = 1024 * 1024
 TEXT = PAGE.read_text()
@@ -135,7 +139,7 @@ async def refusal(engine: SearchEngine, index: str, body: str) -> str:
 
 async def name_refusal(engine: SearchEngine, name: str) -> str:
     with pytest.raises(AirlockError) as error:
-        permitted_index(name, await policy_of(engine), None, without_any="")
+        permitted_index(name, await policy_of(engine), PREMIUM, without_any="")
     return cell(error.value.message)
 
 

@@ -192,6 +192,29 @@ def test_what_our_own_rules_forbid_is_not_executed(
     assert outcome.message
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            b'{"query": {"match": {"nmae": "x"}}}',
+            "query.match.nmae names the field nmae, which cities does not have; did you mean name?",
+        ),
+        (b'{"size": 2000}', "size is 2000, which is too many hits at once; the limit max_size is 1000"),
+        (
+            b'{"sort": ["nam", "nome"]}',
+            (
+                "sort[0] names the field nam, which cities does not have; did you mean name?; "
+                "sort[1] names the field nome, which cities does not have; did you mean name?"
+            ),
+        ),
+    ],
+)
+def test_each_thing_that_is_wrong_is_told_once(body: bytes, told: str) -> None:
+    outcome = check_request(claimed(search=read_body(body).SerializeToString()), user(), POLICY, NOW)
+    assert isinstance(outcome, Failure)
+    assert outcome.message == told
+
+
 def test_the_endings_of_a_users_sessions_have_numbers_that_a_restored_database_gives_no_second_time() -> None:
     before = user()
     forgotten = without_sessions(before, NOW)

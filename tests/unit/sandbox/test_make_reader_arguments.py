@@ -101,3 +101,18 @@ def test_the_script_needs_no_shell_but_a_plain_one_and_no_program_but_curl() -> 
     assert text.startswith("#!/bin/sh\n")
     for word in ("jq", "python", "[[ ", "local ", "${!", "<<<"):
         assert word not in text
+
+
+def test_without_a_terminal_a_file_with_the_password_is_asked_for() -> None:
+    done = subprocess.run(
+        ["sh", str(SCRIPT), "--url", "https://127.0.0.1:1", *USER, "logs"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "give it in a file" in done.stderr
+    assert "/dev/tty" not in done.stderr

@@ -75,13 +75,14 @@ async def test_hits_as_elasticsearch_exports_them_are_documents(tmp_path: Path) 
     [
         (b'{"size": 1}\n{"size": \n', "x.jsonl:2: it is not JSON"),
         (b'{"size": 1}\n\n[1]\n', "x.jsonl:3: it is not an object"),
-        (b'{"size": 1}\n{"size": "many"}\n', "x.jsonl:2: "),
+        (b'{"size": 1}\n{"size": "many"}\n', "x.jsonl:2: the field size of the type long cannot hold 'many'"),
+        (b'{"name": {"a": "' + b"x" * 9999 + b'"}}\n', "x.jsonl:1: the field name of the type keyword cannot hold"),
         (b'{"_id": "a"}\n{"_id": "b"}\n{"_id": "a"}\n', "x.jsonl:3: another document has the same _id"),
         (b'{"size": 1}\n{"name": "' + b"x" * MAX_DOCUMENT_BYTES + b'"}', "x.jsonl:2: it is longer than 16 MiB"),
         (b'{"size": 1}\n{"size": 9223372036854775808}', "x.jsonl:2: "),
         (b'{"size": 1}\n{"name": "\xff"}\n', "x.jsonl:2: it is not JSON"),
     ],
-    ids=["cut", "list", "wrong type", "same id", "too long", "too large a number", "no UTF-8"],
+    ids=["cut", "list", "wrong type", "object", "same id", "too long", "too large a number", "no UTF-8"],
 )
 async def test_a_bad_line_is_named_and_the_index_stays_as_it_was(tmp_path: Path, lines: bytes, where: str) -> None:
     load_index(tmp_path, "things", MAPPING, DOCUMENTS)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from common.search.shapes import FieldShape
 
 Json = Any
-Wrap = "Callable[[Json], Json]"
 INDEX = AllowedIndex("cities")
 # In JSON these are no objects with keys of their own.
 WITHOUT_KEYS = frozenset({"BucketOrder", "Scalar", "TermsQuery", "TrackTotalHits"})

@@ -24,32 +24,32 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     DESCRIPTOR: _descriptor.EnumDescriptor
     FAILURE_REASON_UNSPECIFIED: _FailureReason.ValueType  # 0
     FAILURE_REASON_REFUSED: _FailureReason.ValueType  # 1
-    """The Response Network does not allow it: user, index or a limit. The message names the rule."""
+    """The Response Network does not allow it: user, index or a limit; or an operator there ended it. The message says why."""
     FAILURE_REASON_EXPIRED: _FailureReason.ValueType  # 2
-    """Its `not_after` passed before it was executed."""
+    """Its `not_after` passed before its answer was there."""
     FAILURE_REASON_ENGINE_ERROR: _FailureReason.ValueType  # 3
     """The search engine refused the query or failed for good."""
     FAILURE_REASON_TIMEOUT: _FailureReason.ValueType  # 4
     """The search engine did not answer in time, in every attempt."""
     FAILURE_REASON_RESULT_TOO_LARGE: _FailureReason.ValueType  # 5
-    """The answer is larger than 32 MiB. Ask for fewer hits or fields."""
+    """The answer is larger than the profile type allows, at most 32 MiB. Ask for fewer hits or fields."""
     FAILURE_REASON_PARTIAL_RESULT: _FailureReason.ValueType  # 6
     """Only part of the index answered, and the request does not accept partial answers."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
-    """Why a request ended without an answer. Final: a failed request is never executed again; submit a new one."""
+    """Why a request ended without an answer. Final once it has arrived on the Request Network: submit a new one."""
 
 FAILURE_REASON_UNSPECIFIED: FailureReason.ValueType  # 0
 FAILURE_REASON_REFUSED: FailureReason.ValueType  # 1
-"""The Response Network does not allow it: user, index or a limit. The message names the rule."""
+"""The Response Network does not allow it: user, index or a limit; or an operator there ended it. The message says why."""
 FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 2
-"""Its `not_after` passed before it was executed."""
+"""Its `not_after` passed before its answer was there."""
 FAILURE_REASON_ENGINE_ERROR: FailureReason.ValueType  # 3
 """The search engine refused the query or failed for good."""
 FAILURE_REASON_TIMEOUT: FailureReason.ValueType  # 4
 """The search engine did not answer in time, in every attempt."""
 FAILURE_REASON_RESULT_TOO_LARGE: FailureReason.ValueType  # 5
-"""The answer is larger than 32 MiB. Ask for fewer hits or fields."""
+"""The answer is larger than the profile type allows, at most 32 MiB. Ask for fewer hits or fields."""
 FAILURE_REASON_PARTIAL_RESULT: FailureReason.ValueType  # 6
 """Only part of the index answered, and the request does not accept partial answers."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
