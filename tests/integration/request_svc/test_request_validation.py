@@ -17,6 +17,7 @@ from common.errors import (
     IdempotencyConflictError,
     IndexNotAllowedError,
     InvalidFieldError,
+    QueryInvalidError,
     QueryLimitError,
 )
 from common.policy.index import AllowedIndex
@@ -193,3 +194,18 @@ async def test_a_question_that_is_remembered_follows_the_policy_and_the_clock_at
         read_question(Question(INDEX, body), replace(asked, policy=LIMITED))
     with pytest.raises(IndexNotAllowedError):
         read_question(Question(INDEX, body), replace(asked, policy=Policy()))
+
+
+async def test_a_question_that_is_remembered_was_permitted_to_one_profile_type_and_of_one_index() -> None:
+    """The same bytes may well be refused to others, and of another index."""
+    policy = Policy(
+        profile_types={"basic": replace(STRICT, query_kinds=("match",), indices=(INDEX, "flights")), "strict": STRICT},
+        indices={**KNOWN.indices, "flights": AllowedIndex("flights", "", {"carrier": "keyword"})},
+    )
+    body = b'{"query":{"match":{"title":"x"}}}'
+    asked = replace(asking(policy=policy), known=KnownSearches())
+    read_question(Question(INDEX, body), asked)
+    with pytest.raises(QueryInvalidError):
+        read_question(Question("flights", body), asked)
+    with pytest.raises(QueryLimitError):
+        read_question(Question(INDEX, body), replace(asked, caller=replace(principal(), profile_type="strict")))
