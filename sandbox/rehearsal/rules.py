@@ -71,8 +71,11 @@ class Rules:
                 self.broken.append(f"request {row.request_id} {wrong}")
 
     def _what_is_wrong(self, row: Row[Any], asked: Asked, cause: str, response: Side, attempts_lost: int) -> str:
-        match row.failure_reason:
-            case None:
+        match row.failure_reason or row.outcome:
+            case "cancelled":
+                # Told again to a network that was set back.
+                return ""
+            case "completed":
                 self.answered.add(row.request_id)
                 return f"was executed, although {cause}" if cause else self._of_another_time(row, asked)
             case "refused":
