@@ -179,7 +179,7 @@ class AilingEngine:
     async def fields(self, index: str) -> Mapping[str, str]:
         """See the port."""
         if self._ailments.present in OUT:
-            await _fail(self._ailments.present)
+            raise EngineUnavailableError("the search engine is out")
         return await self.plain.fields(index)
 
     async def check(self) -> EngineHealth:
