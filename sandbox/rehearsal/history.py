@@ -261,9 +261,9 @@ class History:
             await self.people.hire(response)
         if self._happens(0.04):
             await self.people.dismiss(response, self.asking)
-        if self.batching.random() < 0.3:
+        if self.batching.random() < 0.4:
             await self.crowd.act(request, self.batching)
-        if self.overseeing.random() < 0.25:
+        if self.overseeing.random() < 0.3:
             await self.overseers.act(self.overseeing)
         if self.ruling.random() < 0.3:
             await self.people.come_in(request, self.ruling)
@@ -380,7 +380,7 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
     place_keys(folder / "keys")
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
     ailing = drawer(seed, "ailments")
-    ailments = Ailments(ailing, rate=ailing.choice((0.0, 0.05, 0.15)), executors=WORKER_COUNT)
+    ailments = Ailments(ailing, rate=ailing.choice((0.0, 0.1, 0.25)), executors=WORKER_COUNT)
     sides["response"].ailments = ailments
     courier = Courier(folder / "media", drawer(seed, "courier"))
     history = History(
