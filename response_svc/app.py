@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from common.ratelimit.user_limits import UserLimits
     from response_svc.ports import AnswerCache, CurrentPolicy, SearchEngine
     from response_svc.settings import ResponseSettings
+    from response_svc.usecases.engine_gate import EngineGate
 
 CACHE_TIMEOUT_SECONDS = 0.5
 """How long an execution waits for a kept answer; the engine has it too."""
@@ -132,10 +133,12 @@ async def build_app(
     *,
     moment: Callable[[], datetime] = clock.now,
     steps: Callable[[Step], None] | None = None,
+    engine: SearchEngine | None = None,
+    gate: EngineGate | None = None,
 ) -> App:
     """Opens and wires everything that `settings` name. Raises KeyFileError, or a database error, where it cannot.
 
-    `moment` and `steps` are for rehearsals, which move the clock and break off at a step.
+    The others are for rehearsals, which move the clock, break off at a step, and search with an engine that has faults.
     """
     database = Database(
         settings.database_url.get_secret_value(),
@@ -151,7 +154,7 @@ async def build_app(
     )
     notices = Notices.from_settings(settings, database)
     auth = AuthContext.from_settings(settings, database, MasterAccounts(), notices=notices, clock=moment)
-    engine = make_engine(settings)
+    engine = engine or make_engine(settings)
     broker = make_broker(settings)
     queue = BrokerJobQueue(broker)
     cache = RedisAnswerCache(redis, _lives(settings))
@@ -187,7 +190,7 @@ async def build_app(
             *_policy_services(SearchPolicyParts(policy, engine, cache)),
             *shared,
         ],
-        executors=Executors(execution, settings.worker_count),
+        executors=Executors(execution, settings.worker_count, gate=gate),
         users=users,
         policy=policy,
         engine=engine,

@@ -11,15 +11,19 @@ from airlock.common.v1 import network_pb2
 
 from common.batches.steps import Step
 from sandbox.rehearsal.admin import POLICY_KINDS, Admin
+from sandbox.rehearsal.ailments import Ailments
 from sandbox.rehearsal.courier import Courier
+from sandbox.rehearsal.crowd import Crowd
 from sandbox.rehearsal.drawing import drawer
 from sandbox.rehearsal.faults import FULL_AT, MovedClock
 from sandbox.rehearsal.invariants import Findings, Window, check
 from sandbox.rehearsal.keys import Locksmith, place_keys
 from sandbox.rehearsal.operators import Operator
+from sandbox.rehearsal.overseers import Overseers
 from sandbox.rehearsal.people import People
 from sandbox.rehearsal.rules import Rules, policy_is_heard
-from sandbox.rehearsal.side import Backup, Side, fill_catalogue, open_sides
+from sandbox.rehearsal.side import WORKER_COUNT, Backup, Side, fill_catalogue, open_sides
+from sandbox.rehearsal.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +113,7 @@ class History:
     sides: dict[str, Side]
     courier: Courier
     locksmith: Locksmith
+    ailments: Ailments
     people: People = field(default_factory=People)
     operators: dict[str, Operator] = field(default_factory=dict)
     backups: dict[str, list[Backup]] = field(default_factory=lambda: {"request": [], "response": []})
@@ -123,8 +128,15 @@ class History:
     ruling: random.Random = field(default_factory=random.Random)
     # Which of the policy's exports die.
     ruled_kills: random.Random = field(default_factory=random.Random)
+    batching: random.Random = field(default_factory=random.Random)
+    overseeing: random.Random = field(default_factory=random.Random)
+    executing: random.Random = field(default_factory=random.Random)
     admin: Admin = field(init=False)
-    rules: Rules = field(default_factory=Rules)
+    crowd: Crowd = field(init=False)
+    overseers: Overseers = field(init=False)
+    rules: Rules = field(init=False)
+    # Once both processes have started.
+    workers: Workers | None = None
     # Restores after which an audit chain was shorter than the other network had seen it.
     chains_cut: int = 0
     watched: ReplicaWatch = field(default_factory=ReplicaWatch)
@@ -136,7 +148,11 @@ class History:
     files_freed: int = 0
 
     def __post_init__(self) -> None:
-        self.admin = Admin(self.sides["response"], self.people)
+        response = self.sides["response"]
+        self.admin = Admin(response, self.people)
+        self.crowd = Crowd(self.people, self.windows)
+        self.overseers = Overseers(response, self.ailments)
+        self.rules = Rules(self.overseers)
 
     async def begin(self) -> None:
         """Three users on the Response Network; most of the times they have crossed before the trouble begins."""
@@ -146,7 +162,9 @@ class History:
             side.exchange.context.inbox.make_folders()
             peer = self.sides["response" if side.name == "request" else "request"]
             self.operators[side.name] = Operator(side, peer)
-        await fill_catalogue(self.sides["response"])
+        response = self.sides["response"]
+        self.workers = Workers(response, await response.start_another(), self.overseers, self.executing)
+        await fill_catalogue(response)
         for _ in range(3):
             await self.people.hire(self.sides["response"])
         if self._happens(0.8):
@@ -158,6 +176,7 @@ class History:
         """What happens between two mornings."""
         for _ in range(SLOTS):
             await self._time_passes(SLOT)
+            self.ailments.pass_slot()
             await self._people()
             await self._jobs()
             self.courier.arrive(self.sides, self.clock())
@@ -195,6 +214,7 @@ class History:
 
     async def settle(self) -> dict[str, StreamsView]:
         """Late media come, then a good courier walks until nothing moves, now and after the weekly heartbeat."""
+        self.ailments.recover()
         for trip in self.courier.trips:
             trip.arrives_at = self.clock()
         await self._time_passes(timedelta(hours=1))
@@ -241,6 +261,10 @@ class History:
             await self.people.hire(response)
         if self._happens(0.04):
             await self.people.dismiss(response, self.asking)
+        if self.batching.random() < 0.4:
+            await self.crowd.act(request, self.batching)
+        if self.overseeing.random() < 0.3:
+            await self.overseers.act(self.overseeing)
         if self.ruling.random() < 0.3:
             await self.people.come_in(request, self.ruling)
         await self.admin.open_again(self.ruling)
@@ -260,8 +284,7 @@ class History:
             if name == "response" and self._happens(0.8):
                 await policy_is_heard(side)
                 self._arm(side, EXECUTING)
-                await side.run(side.app.executors.run)
-                await self.rules.look(side, self.people)
+                await self._execute(side)
             for kind in SENT[name]:
                 if self._happens(0.6):
                     self._arm(side, EXPORTING)
@@ -273,6 +296,25 @@ class History:
             if self.ruling.random() < 0.3:
                 await side.app.trail.seal()
 
+    async def _execute(self, side: Side) -> None:
+        """By one process, or by two beside each other."""
+        assert self.workers is not None
+        if self.executing.random() < 0.4:
+            await self.workers.run()
+        else:
+            await side.run(side.app.executors.run)
+        await self._look_at_ends(side)
+
+    async def _look_at_ends(self, response: Side) -> None:
+        assert self.workers is not None
+        dead = sum(
+            times
+            for side in (response, self.workers.second)
+            for what, times in side.faults.injected.items()
+            if what.startswith("killed at execute")
+        )
+        await self.rules.look(response, self.people, dead * self.ailments.executors + self.workers.leases_lost)
+
     async def _jobs_without_faults(self) -> None:
         for side in self.sides.values():
             await side.import_()
@@ -280,7 +322,7 @@ class History:
         response = self.sides["response"]
         await policy_is_heard(response)
         await response.run(response.app.executors.run)
-        await self.rules.look(response, self.people)
+        await self._look_at_ends(response)
         for name, side in self.sides.items():
             await side.app.trail.seal()
             for kind in (*SENT[name], *RULED[name]):
@@ -337,6 +379,9 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
     clock = MovedClock()
     place_keys(folder / "keys")
     sides = {side.name: side for side in open_sides(servers, folder, clock)}
+    ailing = drawer(seed, "ailments")
+    ailments = Ailments(ailing, rate=ailing.choice((0.0, 0.1, 0.25)), executors=WORKER_COUNT)
+    sides["response"].ailments = ailments
     courier = Courier(folder / "media", drawer(seed, "courier"))
     history = History(
         choose,
@@ -344,6 +389,7 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
         sides,
         courier,
         Locksmith(sides),
+        ailments,
         restores=choose.choice((0.0, 0.0, 0.03, 0.08)),
         disks=drawer(seed, "disks"),
         kills=drawer(seed, "kills"),
@@ -352,14 +398,19 @@ async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehe
         rotating=drawer(seed, "rotating"),
         ruling=drawer(seed, "ruling"),
         ruled_kills=drawer(seed, "kills of the policy"),
+        batching=drawer(seed, "batches"),
+        overseeing=drawer(seed, "overseers"),
+        executing=drawer(seed, "workers"),
     )
     try:
         await history.begin()
         for _ in range(days):
             await history.day()
         streams = await history.settle()
-        findings = await check(sides, history.people, history.rules, history.windows, streams)
+        findings = await check(sides, history.crowd, history.rules, history.windows, streams)
         findings.violations += history.watched.rolled_back
+        if ailments.met_out > ailments.may_meet_out:
+            findings.violations.append(f"{ailments.met_out} searches met an engine that is out")
         findings.violations += [f"{name} was deleted and nobody holds it" for name in history.freed_too_early]
         findings.violations += [text for operator in history.operators.values() for text in operator.false_alarms]
     finally:
@@ -378,7 +429,17 @@ def _events(history: History) -> dict[str, int]:
     for name, side in history.sides.items():
         for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
             events[what] = events.get(what, 0) + times
-    for what, times in (*history.admin.deeds.items(), *history.people.turned_away.items()):
+    assert history.workers is not None
+    counted = (
+        history.admin.deeds,
+        history.people.turned_away,
+        history.crowd.deeds,
+        history.overseers.deeds,
+        history.workers.deeds,
+        history.workers.second.faults.injected,
+        history.ailments.fell_ill,
+    )
+    for what, times in (one for counts in counted for one in counts.items()):
         events[what] = events.get(what, 0) + times
     if history.chains_cut:
         events["audit chain cut"] = history.chains_cut

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from common.search.body import read_body
 from sandbox.checking import same_answer
+from sandbox.rehearsal.ailments import unmarked
+from sandbox.rehearsal.crowd import batch_violations
 from sandbox.rehearsal.entries import entry_violations
+from sandbox.rehearsal.overseers import fits_the_master
 from sandbox.rehearsal.replicas import replica_violations
 from sandbox.rehearsal.surviving import surviving_requests
 from sandbox.rehearsal.trails import trail_violations
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from common.batches.overview import StreamsView
+    from sandbox.rehearsal.crowd import Crowd
     from sandbox.rehearsal.people import Asked, People
     from sandbox.rehearsal.rules import Rules
     from sandbox.rehearsal.side import Side
@@ -86,9 +90,10 @@ class Findings:
 
 
 async def check(
-    sides: Mapping[str, Side], people: People, rules: Rules, windows: list[Window], streams: Mapping[str, StreamsView]
+    sides: Mapping[str, Side], crowd: Crowd, rules: Rules, windows: list[Window], streams: Mapping[str, StreamsView]
 ) -> Findings:
     """Looks at both databases and the ledger."""
+    people = crowd.people
     findings = Findings()
     request, response = sides["request"], sides["response"]
     rows = {row.id: row for row in await request.rows(ANSWERS)}
@@ -104,6 +109,9 @@ async def check(
     findings.violations += [*_streams(streams), *rules.broken]
     findings.violations += await replica_violations(request, response)
     findings.violations += await entry_violations(request, people, windows)
+    findings.violations += await batch_violations(request, crowd)
+    if not windows:
+        findings.violations += await fits_the_master(rows, {row.id: row for row in results})
     findings.violations += await trail_violations(sides, windows, findings)
     for side, peer in ((request, response), (response, request)):
         findings.violations += await _custody(side, peer)
@@ -158,8 +166,8 @@ async def _what_is_wrong(row: Row[Any], asked: Asked, judge: Judge) -> str:
         case "completed":
             if row.id not in judge.rules.answered:
                 return "it is completed, and was never executed"
-            same = row.body is not None and same_answer(row.body, await judge.engine.answer(asked))
-            return "" if same else "its answer is not the engine's"
+            body = unmarked(bytes(row.body))[0] if row.body is not None else b"{}"
+            return "" if same_answer(body, await judge.engine.answer(asked)) else "its answer is not the engine's"
         case "failed":
             return _why_failed(row, asked, judge)
         case "cancelled":
@@ -173,7 +181,7 @@ def _why_failed(row: Row[Any], asked: Asked, judge: Judge) -> str:
         return "" if asked.not_after is not None else "it expired without a time to do so"
     if row.failure_reason == "REFUSED":
         return "" if row.id in judge.rules.refused else "it was refused, and nobody saw the rules refuse it"
-    return f"it failed: {row.failure_reason}"
+    return "" if row.id in judge.rules.failed else f"it failed, and nobody saw why: {row.failure_reason}"
 
 
 async def _nothing_missing(
@@ -253,7 +261,7 @@ class Engine:
     """The Response Network's engine, asked directly; each question once."""
 
     def __init__(self, response: Side) -> None:
-        self._engine = response.app.engine
+        self._engine = response.engine.plain
         self._known: dict[tuple[str, bytes], bytes] = {}
 
     async def answer(self, asked: Asked) -> bytes:

@@ -44,6 +44,7 @@ class Asked:
     body: bytes
     asked_at: datetime
     not_after: datetime | None
+    accept_partial: bool = False
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class People:
         try:
             if wants_key:
                 wanted = WantedKey(name="program", scopes=("read_request",), lifetime_days=365)
-                _, text = await create_api_key(wanted, caller=_principal(user), origin=CALLER, context=app.api_keys)
+                _, text = await create_api_key(wanted, caller=principal_of(user), origin=CALLER, context=app.api_keys)
                 self.keys.append((user.id, text))
             else:
                 await sign_in(app.auth, username=user.username, password=PASSWORD, caller=CALLER)
@@ -118,12 +119,12 @@ class People:
             now = request.clock()
             index = "personnel" if choose.random() < 0.1 else "cities"
             not_after = now + timedelta(hours=choose.choice((2, 30, 300))) if choose.random() < 0.15 else None
-            question = Question(index=index, body=_body(choose), not_after=not_after)
+            question = Question(index=index, body=drawn_body(choose), not_after=not_after)
             request_id = UUID(int=choose.getrandbits(128), version=4)
             try:
                 await submit_request(
                     question,
-                    Asking(_principal(user), BASIC.priority, request.app.auth.policy.current, now),
+                    Asking(principal_of(user), BASIC.priority, request.app.auth.policy.current, now),
                     request_id=request_id,
                     origin=CALLER,
                     writer=request.app.writer,
@@ -148,7 +149,7 @@ class People:
             now = request.clock()
             await cancel_request(
                 row.request_id,
-                caller=_principal(row),
+                caller=principal_of(row),
                 origin=CALLER,
                 now=now,
                 database=request.app.database,
@@ -157,7 +158,8 @@ class People:
             self.cancelled[row.request_id] = now
 
 
-def _body(choose: random.Random) -> bytes:
+def drawn_body(choose: random.Random) -> bytes:
+    """One of the questions that this data has answers to."""
     name = choose.choice(NAMES)
     kinds: tuple[dict[str, Any], ...] = (
         {"query": {"match": {"alternate_names": name}}, "size": choose.randint(1, 5)},
@@ -169,7 +171,8 @@ def _body(choose: random.Random) -> bytes:
     return json.dumps(choose.choice(kinds), ensure_ascii=False).encode()
 
 
-def _principal(row: Any) -> Principal:  # noqa: ANN401 - a row with a user's columns.
+def principal_of(row: Any) -> Principal:  # noqa: ANN401 - a row with a user's columns.
+    """The user as whoever has signed in."""
     return Principal(
         user_id=row.id,
         username=row.username,

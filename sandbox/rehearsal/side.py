@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -15,9 +18,12 @@ from common.rpc.caller import current_caller
 from request_svc.app import build_app as build_request_app
 from request_svc.settings import RequestSettings
 from response_svc.app import build_app as build_response_app
+from response_svc.search.factory import make_engine
 from response_svc.settings import ResponseSettings
 from response_svc.usecases.change_indices import allow_index
+from response_svc.usecases.engine_gate import EngineGate
 from sandbox.migrated import SERVICE
+from sandbox.rehearsal.ailments import AilingEngine, Ailments
 from sandbox.rehearsal.faults import Faults, KilledError, MovedClock
 from sandbox.waiting import wait_until
 from transfer.bundle.rotation import next_of
@@ -26,8 +32,8 @@ from transfer.bundle.verify import hash_file
 from transfer.spool.inbox import ARCHIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from datetime import datetime, timedelta
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from airlock.common.v1.network_pb2 import BundleKind
@@ -41,6 +47,7 @@ COPY_SECONDS = 20
 # As short as can be, so that even a short history deletes what it sent.
 KEEP_SENT_DAYS = 1
 ALLOWED = "cities"
+WORKER_COUNT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,11 @@ class Side:
         self.clock = clock
         self.faults = Faults()
         self.app: Any = None
+        # What ails the engine of the Response Network, where anything does.
+        self.ailments: Ailments | None = None
+        self.engine: Any = None
+        # Another process of the same service, if there is one.
+        self.beside: Side | None = None
         self._servers = servers
         self._database = database
 
@@ -88,8 +100,32 @@ class Side:
 
     async def start(self) -> None:
         """Starts the service's process."""
-        build: Any = build_request_app if isinstance(self.settings, RequestSettings) else build_response_app
-        self.app = await build(self.settings, moment=self.clock, steps=self.faults)
+        if isinstance(self.settings, RequestSettings):
+            self.app = await build_request_app(self.settings, moment=self.clock, steps=self.faults)
+            return
+        assert isinstance(self.settings, ResponseSettings)
+        assert self.ailments is not None
+        self.engine = AilingEngine(make_engine(self.settings), self.ailments)
+        gate = EngineGate(
+            self.engine, self.settings.worker_count, jitter=lambda: 0.5, monotonic=self._seconds, sleep=self._pause
+        )
+        self.app = await build_response_app(
+            self.settings, moment=self.clock, steps=self.faults, engine=self.engine, gate=gate
+        )
+
+    def _seconds(self) -> float:
+        return time.monotonic() + self.clock.moved.total_seconds()
+
+    async def _pause(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+        await asyncio.sleep(0)
+
+    async def start_another(self) -> Side:
+        """Starts one more process of the service."""
+        self.beside = Side(self.name, self._servers, self.settings, self._database, self.clock)
+        self.beside.ailments = self.ailments
+        await self.beside.start()
+        return self.beside
 
     async def stop(self) -> None:
         """Ends it."""
@@ -105,7 +141,7 @@ class Side:
         except KilledError as killed:
             if others := asyncio.all_tasks() - before:
                 await asyncio.wait(others)
-            await self._after_death()
+            await self.after_death()
             return f"killed at {killed}"
         except StreamStoppedError:
             return "exports stand still"
@@ -157,20 +193,30 @@ class Side:
                 by=by,
             )
 
+    async def _stop_all(self) -> None:
+        await self.stop()
+        if self.beside is not None:
+            await self.beside.stop()
+
+    async def _start_all(self) -> None:
+        await self.start()
+        if self.beside is not None:
+            await self.beside.start()
+
     async def back_up(self) -> Backup:
         """Copies the database, while nothing runs."""
-        await self.stop()
+        await self._stop_all()
         name = f"{self._database}_backup_{next(self._servers.numbers)}"
         await asyncio.to_thread(self._copy, self._database, name)
-        await self.start()
+        await self._start_all()
         return Backup(name, self.clock())
 
     async def restore(self, backup: Backup) -> None:
         """The database is what it was; folders, keys and media are not."""
-        await self.stop()
+        await self._stop_all()
         await asyncio.to_thread(self._servers.postgres.drop_database, self._database)
         await asyncio.to_thread(self._copy, backup.database, self._database)
-        await self.start()
+        await self._start_all()
 
     def lose_archive(self) -> int:
         """Where the database had to be set back, its disk is gone, and with it what lay beside it; how many bundles."""
@@ -182,7 +228,7 @@ class Side:
 
     async def discard(self, backups: list[Backup]) -> None:
         """Stops for good and drops the databases."""
-        await self.stop()
+        await self._stop_all()
         for name in (self._database, *(backup.database for backup in backups)):
             await asyncio.to_thread(self._servers.postgres.drop_database, name)
 
@@ -201,11 +247,23 @@ class Side:
 
         wait_until(copied, what=f"a copy of {source}", limit_seconds=COPY_SECONDS)
 
-    async def _after_death(self) -> None:
+    async def after_death(self) -> None:
         """What died left its connections to the server, which ends them; a new process takes over."""
         await self.stop()
         self.faults.dead = False
         await self.start()
+
+
+async def ended_beside(sides: Sequence[Side], runs: Sequence[asyncio.Task[Any]]) -> None:
+    """Waits for jobs of several processes at once, and starts anew which of these died."""
+    await asyncio.gather(*runs, return_exceptions=True)
+    for side in sides:
+        side.faults.disarm()
+        if side.faults.dead:
+            await side.after_death()
+    for run in runs:
+        with suppress(KilledError, StreamStoppedError, UnavailableError):
+            run.result()
 
 
 async def fill_catalogue(response: Side) -> None:
@@ -236,7 +294,7 @@ def open_sides(servers: Servers, folder: Path, clock: MovedClock) -> tuple[Side,
             import_dir=folder / name / "import",
             keep_sent_days=KEEP_SENT_DAYS,
             database_pool_size=4,
-            worker_count=2,
+            worker_count=WORKER_COUNT,
             argon2_time_cost=1,
             argon2_memory_kib=8,
             argon2_parallelism=1,
