@@ -94,8 +94,6 @@ class NetworkSettings(SearchEngineSettings, BaseSettings):
     drain_seconds: int = Field(30, ge=0, le=30, description="Give 0 to 30 seconds.")
 
     worker_count: int = Field(8, ge=1, le=256, description="Give how many queries a worker host runs at once.")
-    query_timeout: int = Field(30, ge=1, le=300, description="Give 1 to 300 seconds.")
-    cache_ttl: int = Field(300, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
 
     export_users_seconds: Seconds = 300
     export_policy_seconds: Seconds = 300

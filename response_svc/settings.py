@@ -15,6 +15,8 @@ class ResponseSettings(NetworkSettings):
 
     network: ClassVar[network_pb2.Network.ValueType] = network_pb2.NETWORK_RESPONSE
 
+    query_timeout: int = Field(30, ge=1, le=300, description="Give 1 to 300 seconds.")
+    cache_ttl: int = Field(300, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
     cache_ttl_aggregations: int = Field(1800, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
     cache_ttl_hot: int = Field(900, ge=0, le=86_400, description="Give 0 to 86400 seconds.")
     cache_hot_count: int = Field(5, ge=1, le=100, description="Give 1 to 100 times.")
