@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+LARGEST_KEPT_BYTES: Final = 1024 * 1024
+"""Longer answers are rare and would push many short ones out; other processes get answers from the cache alone."""
 
 
 @dataclass(frozen=True, slots=True)

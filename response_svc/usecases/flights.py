@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from response_svc.domain.flight import NoAnswer
+from response_svc.domain.flight import LARGEST_KEPT_BYTES, NoAnswer
 from response_svc.domain.incoming_request import Answer
 from response_svc.search.answers import EngineError
 
@@ -49,8 +49,7 @@ class Flights:
         self._led.pop(flight.token).set()
         self._settle(flight, ending)
         if not is_kept:
-            told = NoAnswer.ALONE if isinstance(ending, Answer) else ending
-            self._background(self._board.end(flight, told))
+            self._background(self._board.end(flight, elsewhere(ending)))
 
     async def ending(self, flight: Flight) -> Ending:
         """What came of a flight that another leads. Whoever is cancelled meanwhile leaves the others waiting."""
@@ -98,3 +97,13 @@ class Flights:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         return ending
+
+
+def elsewhere(ending: Ending) -> EngineError | NoAnswer:
+    """What other processes are told where the cache has no answer for them.
+
+    One that will never be there they need not wait for in turn. One that was forgotten meanwhile somebody asks anew.
+    """
+    if isinstance(ending, Answer):
+        return NoAnswer.ALONE if len(ending.body) > LARGEST_KEPT_BYTES else NoAnswer.GONE
+    return ending

@@ -27,7 +27,7 @@ from response_svc.adapters.answers.layout import (
 )
 from response_svc.adapters.answers.lookups import COUNTED_SECONDS, lookups_key, read_state
 from response_svc.adapters.answers.script import TOKEN_BYTES, by_server, script
-from response_svc.domain.flight import Flight
+from response_svc.domain.flight import LARGEST_KEPT_BYTES, Flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("response.cache")
 
-LARGEST_KEPT_BYTES: Final = 1024 * 1024
-"""Longer answers are rare and would push many short ones out."""
 FLIGHT_MILLISECONDS: Final = 6000
 """How long those who wait believe in a leader of whom nothing is heard."""
 PAUSE_SECONDS: Final = 1.0

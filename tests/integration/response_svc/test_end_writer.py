@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from response_svc.adapters.claims import PostgresClaims
 from response_svc.adapters.end_writer import CHUNK_BYTES, GroupedEndWriter
 from response_svc.domain.incoming_request import Answer, ClaimedRequest, Failure, FailureReason, FinalEnd
@@ -80,3 +82,21 @@ async def test_an_answer_that_is_no_json_and_a_lost_lease_fail_alone(
     ]
     assert ends == {claims[0].row_id, claims[3].row_id, claims[4].row_id}
     assert b"".join(bytes(chunk) for chunk in chunks) == long.body
+
+
+async def test_ends_that_lock_each_other_out_with_somebody_else_are_written_one_by_one(
+    database: Database, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    claims = await claimed(database, arrivals, user_context, 20)
+    lock = text("SELECT FROM incoming_requests WHERE id = :id FOR UPDATE")
+    writer = GroupedEndWriter(database)
+    async with database.transaction() as other:
+        await other.connection.execute(lock, {"id": claims[-1].row_id})
+        writing = asyncio.gather(*(writer.write(FinalEnd(claim, GOOD, 1, 1)) for claim in claims))
+        async with asyncio.timeout(20):
+            while not await rows(database, "SELECT FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - nobody tells.
+                await asyncio.sleep(0.01)
+        # Whoever has waited longest is told: the writer.
+        await other.connection.execute(lock, {"id": claims[0].row_id})
+    assert all(await writing)
+    assert await rows(database, "SELECT count(*) AS results FROM query_results") == [(20,)]

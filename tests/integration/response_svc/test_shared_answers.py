@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from common.policy.limits import BASIC, effective
 from common.policy.profile_type import ProfileType
-from response_svc.adapters.answers.cache import FLIGHT_MILLISECONDS, LARGEST_KEPT_BYTES
+from response_svc.adapters.answers.cache import FLIGHT_MILLISECONDS
 from response_svc.adapters.answers.layout import cache_key, flight_key
-from response_svc.domain.flight import Flight
+from response_svc.domain.flight import LARGEST_KEPT_BYTES, Flight
 from response_svc.domain.incoming_request import Answer
 from response_svc.domain.question import result_scope
 from response_svc.search.answers import (
@@ -229,6 +229,21 @@ async def test_an_answer_that_is_too_long_to_be_kept_is_shared_in_its_process_an
     assert (await leader).body == long.body
     assert (await near).body == long.body
     assert await far == OWN
+    assert held.asked == 2
+
+
+async def test_when_all_is_forgotten_meanwhile_those_who_wait_elsewhere_ask_once_for_all(
+    processes: list[Process], held: HeldEngine
+) -> None:
+    leader = processes[0].ask(TEHRAN)
+    await until(lambda: held.asked == 1)
+    others = [processes[1 + number % 2].ask(TEHRAN) for number in range(20)]
+    await joined(processes[0], 20)
+    await processes[0].cache.forget("cities")
+    held.let_go.set()
+    assert await leader == OWN
+    answers = await asyncio.gather(*others)
+    assert sorted(answers, key=lambda answer: answer.cache_hit) == [OWN] + [SHARED] * 19
     assert held.asked == 2
 
 
