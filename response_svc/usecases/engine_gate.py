@@ -44,6 +44,8 @@ class EngineGate:
         self._sleep = sleep
         self._circuit = closed(executors)
         self._inside = 0
+        # A process that starts while the engine is away finds that out without using up anybody's attempt.
+        self._looked = False
         self._checking = asyncio.Lock()
         self._changed = asyncio.Event()
         ENGINE_CIRCUIT.set(0)
@@ -55,6 +57,8 @@ class EngineGate:
 
     async def enter(self) -> bool:
         """Waits until the caller may execute a request; False if it would take long. Who was let in calls `leave`."""
+        if not self._looked:
+            await self._look_first()
         while True:
             pause = self._circuit.pause_left(self._monotonic())
             if pause > PATIENCE_SECONDS:
@@ -83,6 +87,14 @@ class EngineGate:
         finally:
             self._inside -= 1
             self._tell()
+
+    async def _look_first(self) -> None:
+        async with self._checking:
+            if self._looked:
+                return
+            if not (await self._engine.check()).reachable:
+                self._move(after_sign(self._circuit, Sign.AWAY, now=self._monotonic(), jitter=self._jitter()))
+            self._looked = True
 
     async def _of_a_late_one(self) -> Sign | None:
         """A search may well take too long; an engine that does not even say how it is hangs."""

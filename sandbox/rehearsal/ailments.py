@@ -106,11 +106,6 @@ class Ailments:
         """For good."""
         self.rate, self.present = 0.0, Ailment.WELL
 
-    def process_starts(self) -> None:
-        """It knows nothing of the engine yet."""
-        if self.present in OUT:
-            self.may_meet_out += self.executors
-
     def strikes(self, index: str) -> Ailment:
         """What a search of that index meets now."""
         ailment = self.present
@@ -140,7 +135,6 @@ class AilingEngine:
         self._ailments = ailments
         self._let_go: asyncio.Event | None = None
         self._held = asyncio.Event()
-        ailments.process_starts()
 
     def hold_up(self) -> None:
         """From now on every search ends only after `let_go`, with what it would have brought before."""

@@ -61,9 +61,10 @@ async def test_an_engine_that_is_down_for_an_hour_costs_hardly_any_attempts(
     database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
 ) -> None:
     user = await make_user(user_context)
-    await arrivals.arrive(*(question(user, minute=minute) for minute in range(1000)))
     clock = MovedClock()
     executors, _ = gated(execution, engine, clock)
+    await executors.run()
+    await arrivals.arrive(*(question(user, minute=minute) for minute in range(1000)))
     engine.away = True
     while clock.seconds < 3600:
         outcomes = await executors.run()
@@ -80,6 +81,22 @@ async def test_an_engine_that_is_down_for_an_hour_costs_hardly_any_attempts(
         database, "SELECT count(*), max(executions) AS most FROM query_results WHERE outcome = 'completed'"
     )
     assert (row.count, row.most) == (1000, 2)
+
+
+async def test_workers_that_start_again_and_again_while_the_engine_is_down_cost_no_attempts(
+    database: Database, execution: ExecutionContext, engine: FakeEngine, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(question(user))
+    engine.away = True
+    for _ in range(10):
+        executors, gate = gated(execution, engine, MovedClock())
+        assert await executors.run() == {}
+        assert gate.state is CircuitState.OPEN
+    engine.away = False
+    executors, _ = gated(execution, engine, MovedClock())
+    assert await executors.run() == {"completed": 1}
+    assert (await rows(database, "SELECT executions FROM query_results"))[0].executions == 1
 
 
 async def test_an_engine_that_says_it_is_well_and_answers_nobody_is_tried_with_one_request_at_a_time(
@@ -109,10 +126,11 @@ async def test_a_request_runs_out_of_time_also_while_the_engine_is_away(
 ) -> None:
     user = await make_user(user_context)
     short = question(user, minute=1, not_after_micros=micros(now() + timedelta(minutes=30)))
-    await arrivals.arrive(question(user), short, question(user, minute=2))
-    engine.away = True
     clock = MovedClock()
     executors, gate = gated(execution, engine, clock, count=1)
+    await executors.run()
+    await arrivals.arrive(question(user), short, question(user, minute=2))
+    engine.away = True
     await executors.run()
     assert gate.state is CircuitState.OPEN
     assert await state(database, id_of(short)) == ("pending", 0)
@@ -150,7 +168,7 @@ async def test_an_overloaded_engine_is_asked_more_slowly_and_not_left_alone(
 
     engine.meanwhile = look
     assert await executors.run() == {"retry": 1, "completed": 29}
-    assert engine.checks == 0
+    assert engine.checks == 1, "once, to begin with"
     assert seen == [CircuitState.CLOSED, CircuitState.SLOWED, *[CircuitState.CLOSED] * 28]
     assert 0 < clock.seconds <= 1
 
@@ -164,7 +182,7 @@ async def test_a_slow_search_keeps_no_other_waiting_and_an_engine_that_hangs_doe
     executors, gate = gated(execution, engine, clock, count=1)
     engine.prepared = [EngineTimeoutError("The search took too long.")]
     assert await executors.run() == {"retry": 1, "completed": 2}
-    assert (engine.checks, gate.state) == (1, CircuitState.CLOSED)
+    assert (engine.checks, gate.state) == (2, CircuitState.CLOSED)
 
     await arrivals.arrive(*(question(user, minute=minute) for minute in range(3)))
     engine.prepared = [EngineTimeoutError("The engine hangs.")]
