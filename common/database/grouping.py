@@ -20,11 +20,12 @@ Result = TypeVar("Result")
 class _Waiting(Generic[Item, Result]):
     """An item, and whoever waits for what becomes of it."""
 
-    __slots__ = ("done", "item", "size")
+    __slots__ = ("done", "item", "parts", "size")
 
-    def __init__(self, item: Item, size: int) -> None:
+    def __init__(self, item: Item, size: int, parts: int) -> None:
         self.item = item
         self.size = size
+        self.parts = parts
         self.done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
 
@@ -35,25 +36,22 @@ class Grouping(Generic[Item, Result]):
         self,
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
-        most_items: int,
+        most_parts: int,
         most_size: int = sys.maxsize,
-        unwanted: Callable[[Result], Awaitable[None]] | None = None,
     ) -> None:
         """`work` gives one result, or an error, for each item of a group, in order; what it raises is everybody's.
 
-        A group is full with `most_items`, or when its items' sizes reach `most_size`. `unwanted` takes the results of
-        those who left while their group was at work; it must not raise.
+        A group is full with `most_parts`, or when its items' sizes reach `most_size`.
         """
         self._work = work
-        self._unwanted = unwanted
-        self._most_items = most_items
+        self._most_parts = most_parts
         self._most_size = most_size
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._running: asyncio.Task[None] | None = None
 
-    async def do(self, item: Item, *, size: int = 0) -> Result:
+    async def do(self, item: Item, *, size: int = 0, parts: int = 1) -> Result:
         """What becomes of the item. Who leaves while waiting takes it along, unless its group is already at work."""
-        waiting: _Waiting[Item, Result] = _Waiting(item, size)
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, parts)
         self._waiting.append(waiting)
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
@@ -72,12 +70,13 @@ class Grouping(Generic[Item, Result]):
 
     def _next_group(self) -> list[_Waiting[Item, Result]]:
         group: list[_Waiting[Item, Result]] = []
-        size = 0
-        while self._waiting and len(group) < self._most_items and size < self._most_size:
+        size = parts = 0
+        while self._waiting and parts < self._most_parts and size < self._most_size:
             waiting = self._waiting.popleft()
             if not waiting.done.cancelled():
                 group.append(waiting)
                 size += waiting.size
+                parts += waiting.parts
         return group
 
     async def _do_group(self, group: list[_Waiting[Item, Result]]) -> None:
@@ -92,5 +91,3 @@ class Grouping(Generic[Item, Result]):
                     waiting.done.set_exception(outcome)
             elif not waiting.done.done():
                 waiting.done.set_result(outcome)
-            elif self._unwanted is not None:
-                await self._unwanted(outcome)

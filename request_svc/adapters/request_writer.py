@@ -7,8 +7,7 @@ that were handed over together with it.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from common.audit.record import AuditEntry, audit_row
+from common.database.grouping import Grouping
 from common.errors import AirlockError, UnavailableError
 
 if TYPE_CHECKING:
@@ -78,16 +78,12 @@ SELECT id FROM inserted
 """  # noqa: S608 - the names are the constants above; every value is a parameter.
 
 
-class _Waiting:
-    """Requests that wait for their commit, all of them for the same one."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows that are stored in the same commit or not at all, and who has a word in it."""
 
-    __slots__ = ("done", "rows", "settle", "size")
-
-    def __init__(self, rows: Sequence[NewRow], settle: Settle | None = None) -> None:
-        self.rows = rows
-        self.settle = settle
-        self.size = sum(len(request.body) + len(request.search) for request, _ in rows)
-        self.done: asyncio.Future[set[UUID]] = asyncio.get_running_loop().create_future()
+    rows: Sequence[NewRow]
+    settle: Settle | None = None
 
 
 class GroupedRequestWriter:
@@ -96,108 +92,76 @@ class GroupedRequestWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._direct = database.direct()
-        self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._running: asyncio.Task[None] | None = None
+        self._groups: Grouping[_Part, set[UUID]] = Grouping(
+            self._stored, most_parts=MAX_GROUP_ROWS, most_size=MAX_GROUP_BYTES
+        )
 
     async def write(self, request: NewRequest, audit: AuditEntry) -> bool:
         """See the port. A caller who leaves while waiting takes his request along, unless its commit has begun."""
-        return request.request_id in await self._stored(_Waiting([(request, audit)]))
+        return request.request_id in await self._store(_Part([(request, audit)]))
 
     async def write_together(self, rows: Sequence[NewRow], settle: Settle) -> None:
-        """See the port. They count as one part of a group, which may be somewhat longer for them."""
-        await self._stored(_Waiting(rows, settle))
+        """See the port. They are one part of a group, which may be somewhat longer for them."""
+        await self._store(_Part(rows, settle))
 
-    async def _stored(self, waiting: _Waiting) -> set[UUID]:
+    async def close(self) -> None:
+        """Waits until everything that was handed over is stored."""
+        await self._groups.close()
+
+    async def _store(self, part: _Part) -> set[UUID]:
         """The ids of those rows that were new."""
-        if self._waiting_bytes + waiting.size > MAX_WAITING_BYTES:
+        size = sum(len(request.body) + len(request.search) for request, _ in part.rows)
+        if self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError(
                 "Too many requests wait to be stored; try again.",
                 metadata={"part": "postgresql"},
                 retry_after_seconds=1,
             )
-        self._waiting.append(waiting)
-        self._waiting_bytes += waiting.size
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._drain(), name="request-writer")
-        return await waiting.done
+        self._waiting_bytes += size
+        try:
+            return await self._groups.do(part, size=size, parts=len(part.rows))
+        finally:
+            self._waiting_bytes -= size
 
-    async def close(self) -> None:
-        """Waits until everything that was handed over is stored."""
-        if self._running is not None:
-            await self._running
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            group = self._next_group()
-            if group:
-                await self._commit(group)
-
-    def _next_group(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
-        rows = size = 0
-        while self._waiting and rows < MAX_GROUP_ROWS and size < MAX_GROUP_BYTES:
-            waiting = self._waiting.popleft()
-            self._waiting_bytes -= waiting.size
-            if not waiting.done.cancelled():
-                group.append(waiting)
-                rows += len(waiting.rows)
-                size += waiting.size
-        return group
-
-    async def _commit(self, group: list[_Waiting]) -> None:
+    async def _stored(self, group: Sequence[_Part]) -> Sequence[set[UUID] | Exception]:
         try:
             inserted = await self._insert(group)
         except (OperationalError, psycopg.OperationalError, PoolTimeoutError, OSError) as error:
             # The driver's own text; SQLAlchemy's would repeat the rows.
             cause = getattr(error, "orig", None) or error
             log.warning("requests_not_stored", rows=_count(group), error=type(error).__name__, cause=str(cause)[:500])
-            _fail(group, UnavailableError("The database does not answer; try again.", metadata={"part": "postgresql"}))
+            away = UnavailableError("The database does not answer; try again.", metadata={"part": "postgresql"})
+            return [away] * len(group)
         except (DBAPIError, psycopg.Error, AirlockError) as error:
-            await self._commit_each(group, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, no caller may be left waiting.
-            _fail(group, error)
-        else:
-            for waiting in group:
-                if not waiting.done.done():
-                    waiting.done.set_result(inserted)
+            cause = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, Exception) else error
+            if len(group) == 1:
+                return [cause]
+            log.warning("request_group_failed", rows=_count(group), error=type(cause).__name__)
+            return [outcome for part in group for outcome in await self._stored([part])]
+        return [inserted] * len(group)
 
-    async def _commit_each(self, group: list[_Waiting], error: DBAPIError | psycopg.Error | AirlockError) -> None:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        if len(group) == 1:
-            _fail(group, cause)
-            return
-        log.warning("request_group_failed", rows=_count(group), error=type(cause).__name__)
-        for waiting in group:
-            await self._commit([waiting])
-
-    async def _insert(self, group: list[_Waiting]) -> set[UUID]:
+    async def _insert(self, group: Sequence[_Part]) -> set[UUID]:
         """The ids of those that were new, in one statement; in a transaction where somebody has a word in it."""
-        if all(waiting.settle is None for waiting in group):
+        if all(part.settle is None for part in group):
             return {row[0] for row in await self._direct.fetch(_INSERT, _columns(group))}
         async with self._database.transaction() as transaction:
             rows = await transaction.connection.exec_driver_sql(_INSERT, _columns(group))
             inserted = set(rows.scalars())
-            for waiting in group:
-                if waiting.settle is not None:
-                    known = [request for request, _ in waiting.rows if request.request_id not in inserted]
-                    await waiting.settle(transaction.connection, known)
+            for part in group:
+                if part.settle is not None:
+                    known = [request for request, _ in part.rows if request.request_id not in inserted]
+                    await part.settle(transaction.connection, known)
             return inserted
 
 
-def _fail(group: list[_Waiting], error: BaseException) -> None:
-    for waiting in group:
-        if not waiting.done.done():
-            waiting.done.set_exception(error)
+def _count(group: Sequence[_Part]) -> int:
+    return sum(len(part.rows) for part in group)
 
 
-def _count(group: list[_Waiting]) -> int:
-    return sum(len(waiting.rows) for waiting in group)
-
-
-def _columns(group: list[_Waiting]) -> dict[str, list[Any]]:
-    rows = [request for waiting in group for request, _ in waiting.rows]
-    audits = [audit_row(audit) for waiting in group for _, audit in waiting.rows]
+def _columns(group: Sequence[_Part]) -> dict[str, list[Any]]:
+    rows = [request for part in group for request, _ in part.rows]
+    audits = [audit_row(audit) for part in group for _, audit in part.rows]
     return {
         "id": [row.request_id for row in rows],
         "user_id": [row.user_id for row in rows],

@@ -71,7 +71,7 @@ class GroupedEndWriter:
         self._database = database
         self._direct = database.direct()
         self._ends: Grouping[FinalEnd, bool] = Grouping(
-            self._written, most_items=MAX_GROUP_ENDS, most_size=MAX_GROUP_BYTES
+            self._written, most_parts=MAX_GROUP_ENDS, most_size=MAX_GROUP_BYTES
         )
 
     async def write(self, end: FinalEnd) -> bool:

@@ -40,7 +40,7 @@ async def begin(grouping: Grouping[int, int], *items: int) -> list[asyncio.Task[
 
 
 async def test_what_comes_during_a_group_goes_together_with_the_next(work: Work) -> None:
-    grouping: Grouping[int, int] = Grouping(work, most_items=3, most_size=100)
+    grouping: Grouping[int, int] = Grouping(work, most_parts=3, most_size=100)
     first = await begin(grouping, 1)
     await asyncio.sleep(0)
     rest = await begin(grouping, 2, 3, 4, 5)
@@ -51,14 +51,14 @@ async def test_what_comes_during_a_group_goes_together_with_the_next(work: Work)
 
 async def test_a_group_is_full_when_its_items_reach_the_size(work: Work) -> None:
     work.gate.set()
-    grouping: Grouping[int, int] = Grouping(work, most_items=10, most_size=50)
+    grouping: Grouping[int, int] = Grouping(work, most_parts=10, most_size=50)
     assert await asyncio.gather(*await begin(grouping, 30, 30, 30)) == [60, 60, 60]
     assert work.groups == [[30, 30], [30]]
 
 
 async def test_an_item_fails_alone_and_a_group_as_a_whole(work: Work) -> None:
     work.gate.set()
-    grouping: Grouping[int, int] = Grouping(work, most_items=2, most_size=100)
+    grouping: Grouping[int, int] = Grouping(work, most_parts=2, most_size=100)
     outcomes = await asyncio.gather(*await begin(grouping, 1, 0, 1, -1, 1), return_exceptions=True)
     assert [outcome if isinstance(outcome, int) else type(outcome) for outcome in outcomes] == [
         2,
@@ -70,7 +70,7 @@ async def test_an_item_fails_alone_and_a_group_as_a_whole(work: Work) -> None:
 
 
 async def test_who_leaves_while_waiting_takes_the_item_along(work: Work) -> None:
-    grouping: Grouping[int, int] = Grouping(work, most_items=3, most_size=100)
+    grouping: Grouping[int, int] = Grouping(work, most_parts=3, most_size=100)
     first = await begin(grouping, 1)
     await asyncio.sleep(0)
     gone, stays = await begin(grouping, 2, 3)
@@ -80,19 +80,3 @@ async def test_who_leaves_while_waiting_takes_the_item_along(work: Work) -> None
     assert await asyncio.gather(*first, stays) == [2, 6]
     await grouping.close()
     assert work.groups == [[1], [3]]
-
-
-async def test_the_result_of_who_left_while_it_was_made_is_given_back(work: Work) -> None:
-    given_back: list[int] = []
-
-    async def give_back(result: int) -> None:
-        given_back.append(result)
-
-    grouping: Grouping[int, int] = Grouping(work, most_items=3, unwanted=give_back)
-    (gone,) = await begin(grouping, 1)
-    await asyncio.sleep(0)
-    gone.cancel()
-    await asyncio.sleep(0)
-    work.gate.set()
-    await grouping.close()
-    assert given_back == [2]
