@@ -9,17 +9,21 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from common.cancellation import cancel_and_wait
 from response_svc.domain.incoming_request import EXPIRED_WHILE_WAITING
 from response_svc.usecases.engine_gate import EngineGate
 from response_svc.usecases.execute_next import execute_next
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from response_svc.domain.circuit import Sign
     from response_svc.usecases.execute_next import Execution, ExecutionContext
+
+log = structlog.get_logger("response.execution")
 
 EXPIRED_AT_ONCE: Final = 500
 """So many ends share a transaction."""
@@ -28,15 +32,28 @@ LOOK_AFTER_CLAIMS: Final = 100
 
 MOST_WAITING: Final = 128
 """So many requests of a process may lend their places; each holds a lease. Those beyond keep their places."""
+FAULT_PAUSES: Final = (1.0, 2.0, *[5.0] * 12)
+"""Seconds after each fault of a row, such as a database that is being restarted; after the last a wake-up is awaited.
+
+A sweep would wake one worker alone, whose queue may be long.
+"""
 
 
 class Executors:
     """Up to `count` queries in flight in this process, however many wake-up messages arrive."""
 
-    def __init__(self, context: ExecutionContext, count: int, *, gate: EngineGate | None = None) -> None:
+    def __init__(
+        self,
+        context: ExecutionContext,
+        count: int,
+        *,
+        gate: EngineGate | None = None,
+        fault_pauses: Sequence[float] = FAULT_PAUSES,
+    ) -> None:
         """`gate` is before the engine of `context`; without one it is made."""
         self._context = context
         self._count = count
+        self._fault_pauses = fault_pauses
         self._gate = gate or EngineGate(context.answering.engine, count, jitter=context.jitter)
         self._running = 0
         self._waiting = 0
@@ -93,11 +110,22 @@ class Executors:
         loop.add_done_callback(self._loops.discard)
 
     async def _until_empty(self, context: ExecutionContext, outcomes: Counter[str]) -> None:
+        faults = 0
         try:
             # More than the count are at it for a moment when a place that was lent is taken back.
             while not self._stopping and self._running <= self._count and await self._gate.enter():
                 wakes = self._wakes
-                execution = await self._one(context)
+                try:
+                    execution = await self._one(context)
+                except Exception as error:
+                    if faults == len(self._fault_pauses):
+                        raise
+                    pause = self._fault_pauses[faults]
+                    log.warning("executor_paused", error=type(error).__name__, retry_in_seconds=pause)
+                    await asyncio.sleep(pause)
+                    faults += 1
+                    continue
+                faults = 0
                 if execution is not None:
                     outcomes[execution.outcome] += 1
                 elif wakes == self._wakes:

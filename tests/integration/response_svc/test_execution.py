@@ -12,11 +12,13 @@ import pytest
 
 from common.batches.steps import Step
 from common.rpc.caller import current_caller
+from response_svc.adapters.claims import PostgresClaims
 from response_svc.domain.incoming_request import MAX_RETRIES
 from response_svc.search.answers import (
     EngineAnswer,
 )
 from response_svc.usecases.change_users import deactivate_user
+from response_svc.usecases.claim_requests import Claims
 from response_svc.usecases.execute_next import execute_next
 from response_svc.usecases.execute_waiting import Executors
 from tests.integration.response_svc.world import (
@@ -36,7 +38,11 @@ from tests.integration.response_svc.world import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from common.database.transaction import Database
+    from response_svc.domain.claim import Claim
+    from response_svc.ports import ClaimStore
     from response_svc.usecases.change_users import UserContext
     from response_svc.usecases.execute_next import ExecutionContext
 
@@ -292,3 +298,31 @@ async def test_long_answers_are_kept_whole(
     assert row.total_length == length
     assert (row.body or "").encode() + b"".join(chunk.data for chunk in chunks) == body
     assert all(len(chunk.data) <= 256 * 1024 for chunk in chunks)
+
+
+class FaultyStore:
+    """Claims of a database that is away so many times."""
+
+    def __init__(self, store: ClaimStore, times: int) -> None:
+        self.store = store
+        self.times = times
+
+    async def claim(self, *, worker: str, lease: timedelta, wanted: int) -> Sequence[Claim]:
+        if self.times:
+            self.times -= 1
+            raise ConnectionError("The server closed the connection.")
+        return await self.store.claim(worker=worker, lease=lease, wanted=wanted)
+
+
+async def test_executors_outlast_a_restart_of_the_database_but_not_its_loss(
+    database: Database, execution: ExecutionContext, arrivals: Arrivals, user_context: UserContext
+) -> None:
+    user = await make_user(user_context)
+    await arrivals.arrive(*(question(user, minute=minute) for minute in range(3)))
+    faulty = FaultyStore(PostgresClaims(database), times=4)
+    claims = Claims(database, execution.queue, faulty, worker="test", lease=timedelta(seconds=60))
+    executors = Executors(replace(execution, claims=claims), 1, fault_pauses=(0, 0, 0))
+    with pytest.raises(ConnectionError):
+        await executors.run()
+    faulty.times = 3
+    assert await executors.run() == {"completed": 3}
