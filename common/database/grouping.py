@@ -86,8 +86,9 @@ class Grouping(Generic[Item, Result]):
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting.
             outcomes = [error] * len(group)
         for waiting, outcome in zip(group, outcomes, strict=True):
+            if waiting.done.done():
+                continue
             if isinstance(outcome, Exception):
-                if not waiting.done.done():
-                    waiting.done.set_exception(outcome)
-            elif not waiting.done.done():
+                waiting.done.set_exception(outcome)
+            else:
                 waiting.done.set_result(outcome)
