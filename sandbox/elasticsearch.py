@@ -158,6 +158,8 @@ class ElasticsearchNode:
             "network.host": LOOPBACK,
             "path.data": str(folder / "data"),
             "path.logs": str(folder / "logs"),
+            # Whether a search is late is asked of a clock that else moves five times a second only.
+            "thread_pool.estimated_time_interval": "2ms",
             "transport.port": str(free_port()),
             "xpack.security.enabled": "true" if self.password else "false",
         }
