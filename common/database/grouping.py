@@ -64,6 +64,8 @@ class Grouping(Generic[Item, Result]):
 
     async def _drain(self) -> None:
         while self._waiting:
+            # Whoever is just coming, in this turn of the event loop, comes along.
+            await asyncio.sleep(0)
             group = self._next_group()
             if group:
                 await self._do_group(group)

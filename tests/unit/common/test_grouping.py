@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+MOST_GROUPS = 10
+
+
 class Work:
     """Doubles numbers; 0 fails alone, and a negative one fails its whole group. Waits at `gate`."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
+        self.begun = [asyncio.Event() for _ in range(MOST_GROUPS)]
         self.gate = asyncio.Event()
+
+    async def is_at(self, group: int) -> None:
+        """Returns once the group of that number is at work."""
+        async with asyncio.timeout(5):
+            await self.begun[group - 1].wait()
 
     async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
         self.groups.append(list(items))
+        self.begun[len(self.groups) - 1].set()
         await self.gate.wait()
         if min(items) < 0:
             raise ArithmeticError
@@ -42,7 +52,7 @@ async def begin(grouping: Grouping[int, int], *items: int) -> list[asyncio.Task[
 async def test_what_comes_during_a_group_goes_together_with_the_next(work: Work) -> None:
     grouping: Grouping[int, int] = Grouping(work, most_parts=3, most_size=100)
     first = await begin(grouping, 1)
-    await asyncio.sleep(0)
+    await work.is_at(1)
     rest = await begin(grouping, 2, 3, 4, 5)
     work.gate.set()
     assert await asyncio.gather(*first, *rest) == [2, 4, 6, 8, 10]
@@ -72,7 +82,7 @@ async def test_an_item_fails_alone_and_a_group_as_a_whole(work: Work) -> None:
 async def test_who_leaves_while_waiting_takes_the_item_along(work: Work) -> None:
     grouping: Grouping[int, int] = Grouping(work, most_parts=3, most_size=100)
     first = await begin(grouping, 1)
-    await asyncio.sleep(0)
+    await work.is_at(1)
     gone, stays = await begin(grouping, 2, 3)
     gone.cancel()
     await asyncio.sleep(0)
