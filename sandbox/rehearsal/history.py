@@ -1,38 +1,36 @@
-"""One rehearsal: what happens on each day, drawn from the seed, and how everything settles in the end."""
+"""A history under way: what happens on each day, drawn from the seed, and how everything settles in the end."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airlock.common.v1 import network_pb2
 
 from common.batches.steps import Step
 from sandbox.rehearsal.admin import POLICY_KINDS, Admin
-from sandbox.rehearsal.ailments import Ailments
-from sandbox.rehearsal.courier import Courier
 from sandbox.rehearsal.crowd import Crowd
-from sandbox.rehearsal.drawing import drawer
 from sandbox.rehearsal.faults import FULL_AT, MovedClock
-from sandbox.rehearsal.invariants import Findings, Window, check
-from sandbox.rehearsal.keys import Locksmith, place_keys
+from sandbox.rehearsal.invariants import Window
 from sandbox.rehearsal.operators import Operator
 from sandbox.rehearsal.overseers import Overseers
 from sandbox.rehearsal.people import People
+from sandbox.rehearsal.replica_watch import ReplicaWatch
 from sandbox.rehearsal.rules import Rules, policy_is_heard
-from sandbox.rehearsal.side import WORKER_COUNT, Backup, Side, fill_catalogue, open_sides
+from sandbox.rehearsal.side import Backup, Side, fill_catalogue
 from sandbox.rehearsal.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from airlock.common.v1.network_pb2 import BundleKind
 
     from common.batches.overview import StreamsView
-    from sandbox.rehearsal.servers import Servers
+    from sandbox.rehearsal.ailments import Ailments
+    from sandbox.rehearsal.courier import Courier
+    from sandbox.rehearsal.keys import Locksmith
 
 SLOTS: Final = 4
 SLOT: Final = timedelta(hours=6)
@@ -61,47 +59,6 @@ WITNESSED: Final = {
     "peer": "SELECT coalesce(max(number), 0) AS number FROM audit_witnesses WHERE chain = 'peer' AND agrees",
     "own": "SELECT coalesce(max(number), 0) AS number FROM audit_segments",
 }
-
-
-@dataclass(slots=True)
-class Rehearsed:
-    """What a rehearsal came to."""
-
-    seed: int
-    days: int
-    findings: Findings
-    windows: list[Window]
-    asked: int
-    events: dict[str, int]
-
-    @property
-    def good(self) -> bool:
-        """Whether every rule held."""
-        return not self.findings.violations
-
-
-@dataclass(slots=True)
-class ReplicaWatch:
-    """Sees that nothing rolls the replica back.
-
-    After a restore of either network it may begin anew. So it may with a new epoch: a master that was set back heals
-    its replica with it, also of what a late bundle brought in between.
-    """
-
-    last: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    rolled_back: list[str] = field(default_factory=list)
-
-    def look(self, states: Sequence[Any]) -> None:
-        """The last bundle of each kind that was used."""
-        for state in states:
-            now, before = (state.epoch, state.sequence, state.revision), self.last.get(state.kind, (0, 0, 0))
-            if now[:2] < before[:2] or (now[0] == before[0] and now[2] < before[2]):
-                self.rolled_back.append(f"the {state.kind} of the replica went back from {before} to {now}")
-            self.last[state.kind] = now
-
-    def forget(self) -> None:
-        """A database was set back."""
-        self.last.clear()
 
 
 @dataclass(slots=True)
@@ -373,78 +330,6 @@ class History:
         return self.choose.random() < probability
 
 
-async def rehearse(seed: int, days: int, servers: Servers, folder: Path) -> Rehearsed:
-    """Plays `days` days from `seed` in `folder`, lets everything settle, and checks what must hold."""
-    choose = drawer(seed, "days")
-    clock = MovedClock()
-    place_keys(folder / "keys")
-    sides = {side.name: side for side in open_sides(servers, folder, clock)}
-    ailing = drawer(seed, "ailments")
-    ailments = Ailments(ailing, rate=ailing.choice((0.0, 0.1, 0.25)), executors=WORKER_COUNT)
-    sides["response"].ailments = ailments
-    courier = Courier(folder / "media", drawer(seed, "courier"))
-    history = History(
-        choose,
-        clock,
-        sides,
-        courier,
-        Locksmith(sides),
-        ailments,
-        restores=choose.choice((0.0, 0.0, 0.03, 0.08)),
-        disks=drawer(seed, "disks"),
-        kills=drawer(seed, "kills"),
-        asking=drawer(seed, "asking"),
-        deciding=drawer(seed, "deciding"),
-        rotating=drawer(seed, "rotating"),
-        ruling=drawer(seed, "ruling"),
-        ruled_kills=drawer(seed, "kills of the policy"),
-        batching=drawer(seed, "batches"),
-        overseeing=drawer(seed, "overseers"),
-        executing=drawer(seed, "workers"),
-    )
-    try:
-        await history.begin()
-        for _ in range(days):
-            await history.day()
-        streams = await history.settle()
-        findings = await check(sides, history.crowd, history.rules, history.windows, streams)
-        findings.violations += history.watched.rolled_back
-        if ailments.met_out > ailments.may_meet_out:
-            findings.violations.append(f"{ailments.met_out} searches met an engine that is out")
-        findings.violations += [f"{name} was deleted and nobody holds it" for name in history.freed_too_early]
-        findings.violations += [text for operator in history.operators.values() for text in operator.false_alarms]
-    finally:
-        for name, side in sides.items():
-            await side.discard(history.backups[name])
-    return Rehearsed(seed, days, findings, history.windows, len(history.people.asked), _events(history))
-
-
 def _is_calm(view: StreamsView) -> bool:
     alarm = view.outgoing.alarm or view.incoming.alarm
     return not alarm and not view.incoming.missing and view.outgoing.in_flight <= 1
-
-
-def _events(history: History) -> dict[str, int]:
-    events = {**history.courier.mishaps, **history.locksmith.deeds}
-    for name, side in history.sides.items():
-        for what, times in (*side.faults.injected.items(), *history.operators[name].deeds.items()):
-            events[what] = events.get(what, 0) + times
-    assert history.workers is not None
-    counted = (
-        history.admin.deeds,
-        history.people.turned_away,
-        history.crowd.deeds,
-        history.overseers.deeds,
-        history.workers.deeds,
-        history.workers.second.faults.injected,
-        history.ailments.fell_ill,
-    )
-    for what, times in (one for counts in counted for one in counts.items()):
-        events[what] = events.get(what, 0) + times
-    if history.chains_cut:
-        events["audit chain cut"] = history.chains_cut
-    events["deleted a sent bundle"] = history.files_freed
-    if history.windows:
-        events["restored database"] = len(history.windows)
-        events["archived bundle lost"] = history.archived_lost
-    return events

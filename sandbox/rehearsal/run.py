@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
-from sandbox.rehearsal.history import Rehearsed, rehearse
+from sandbox.rehearsal.rehearsed import Rehearsed, rehearse
 from sandbox.rehearsal.servers import started_servers
 
 if TYPE_CHECKING:

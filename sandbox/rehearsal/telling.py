@@ -9,7 +9,7 @@ from common.batches.steps import Step
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.rehearsal.history import Rehearsed
+    from sandbox.rehearsal.rehearsed import Rehearsed
     from sandbox.rehearsal.run import Outcome
 
 ENOUGH: Final = 20

@@ -6,8 +6,9 @@ import random
 
 from common.batches.steps import Step
 from sandbox.rehearsal.drawing import below, drawer
-from sandbox.rehearsal.history import EXECUTING, EXPORTING, IMPORTING, Rehearsed
+from sandbox.rehearsal.history import EXECUTING, EXPORTING, IMPORTING
 from sandbox.rehearsal.invariants import Findings
+from sandbox.rehearsal.rehearsed import Rehearsed
 from sandbox.rehearsal.run import Outcome
 from sandbox.rehearsal.telling import ENOUGH, steps_that_killed_nobody, summary_lines
 
