@@ -30,7 +30,7 @@ class Claims:
         self._store = store
         self._worker = worker
         self._lease = lease
-        self._waiting: Grouping[None, Claim | None] = Grouping(self._claim, most_parts=MOST_AT_ONCE, most_size=1)
+        self._waiting: Grouping[None, Claim | None] = Grouping(self._claim, most_parts=MOST_AT_ONCE)
 
     async def next(self) -> Claim | None:
         """The request whose turn it is; None when none waits. Who is cancelled meanwhile leaves it in the queue."""
