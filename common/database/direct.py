@@ -40,8 +40,8 @@ class Direct:
         Raises psycopg.Error. Where the connection broke while the statement ran, nobody can tell whether it counts.
         """
         async with self._lock:
-            connection = await self._living()
             try:
+                connection = await self._living()
                 cursor = await connection.execute(statement, parameters)
                 rows: Sequence[tuple[Any, ...]] = await cursor.fetchall()
             except psycopg.Error:
